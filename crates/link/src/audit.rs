@@ -1,0 +1,326 @@
+//! What is wrong with a policy before any request: messages that two different links share, and
+//! parts of a link that its MAC does not cover.
+
+use core::fmt;
+
+use crate::policy::Fields;
+use crate::template::{Piece, Template, Variable, Variables};
+
+/// Two variables of a message between which a client could move bytes without changing it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ambiguity {
+    first: Variable,
+    second: Variable,
+    both_free: bool,
+}
+
+impl fmt::Display for Ambiguity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ambiguity { first, second, both_free } = self;
+        if *both_free {
+            write!(
+                f,
+                "\"{first}\" and \"{second}\" can both contain anything, so that different links \
+                 have one message; keep one of them, or take the other from an argument and \
+                 separate them by \"&\""
+            )
+        } else {
+            write!(
+                f,
+                "it does not show where \"{first}\" ends and \"{second}\" begins, so that \
+                 different links have one message; separate them by \"&\""
+            )
+        }
+    }
+}
+
+impl Ambiguity {
+    /// Looks for two variables of a message that nothing keeps apart.
+    ///
+    /// At most one variable may be free, that is able to contain anything. Every variable before
+    /// it must be followed by a literal, or a variable with a fixed first byte, whose first byte
+    /// cannot occur in it; every variable after it must be preceded by a literal whose last byte
+    /// cannot occur in it. Without a free variable, any of them may take its place.
+    pub fn find(message: &Template, variables: &Variables, credentials: &[Fields]) -> Option<Self> {
+        let pieces: Vec<_> = message
+            .as_pieces()
+            .iter()
+            .map(|piece| Part::of(piece, variables, credentials))
+            .collect();
+        let holders: Vec<_> =
+            (0..pieces.len()).filter(|&at| pieces.get(at).is_some_and(Part::is_variable)).collect();
+        let free: Vec<_> = holders
+            .iter()
+            .copied()
+            .filter(|&at| matches!(pieces.get(at), Some(Part::Variable(_, Class::Free { .. }))))
+            .collect();
+        if let [first, second, ..] = free.as_slice() {
+            return Self::between(&pieces, *first, *second, true);
+        }
+        let pivots = if free.is_empty() { &holders } else { &free };
+        let mut found = None;
+        for &pivot in pivots {
+            match Self::find_around(&pieces, pivot) {
+                None => return None,
+                ambiguity => found = found.or(ambiguity),
+            }
+        }
+        found
+    }
+
+    fn find_around(pieces: &[Part<'_>], pivot: usize) -> Option<Self> {
+        for (at, piece) in pieces.iter().enumerate() {
+            let Part::Variable(_, class) = piece else { continue };
+            if at < pivot {
+                let border = pieces.get(at + 1).and_then(Part::first_byte);
+                if border.is_none_or(|byte| class.may_contain(byte)) {
+                    let next = (at + 1..=pivot)
+                        .find(|&next| pieces.get(next).is_some_and(Part::is_variable));
+                    return Self::between(pieces, at, next.unwrap_or(pivot), false);
+                }
+            } else if at > pivot {
+                let border = pieces.get(at - 1).and_then(Part::last_byte);
+                if border.is_none_or(|byte| class.may_contain(byte)) {
+                    let previous = (pivot..at)
+                        .rfind(|&previous| pieces.get(previous).is_some_and(Part::is_variable));
+                    return Self::between(pieces, previous.unwrap_or(pivot), at, false);
+                }
+            }
+        }
+        None
+    }
+
+    fn between(pieces: &[Part<'_>], first: usize, second: usize, both_free: bool) -> Option<Self> {
+        let variable = |at: usize| match pieces.get(at) {
+            Some(Part::Variable(variable, _)) => Some((*variable).clone()),
+            _ => None,
+        };
+        Some(Ambiguity { first: variable(first)?, second: variable(second)?, both_free })
+    }
+}
+
+/// A piece of a message with what can occur in it.
+enum Part<'a> {
+    Literal(&'a [u8]),
+    Variable(&'a Variable, Class),
+}
+
+impl<'a> Part<'a> {
+    fn of(piece: &'a Piece, variables: &'a Variables, credentials: &[Fields]) -> Self {
+        match piece {
+            Piece::Literal(text) => Part::Literal(text),
+            Piece::Input(at) => match variables.as_slice().get(*at) {
+                Some(variable) => Part::Variable(variable, Class::of(variable, *at, credentials)),
+                None => Part::Literal(&[]),
+            },
+        }
+    }
+
+    fn is_variable(&self) -> bool {
+        matches!(self, Part::Variable(..))
+    }
+
+    fn first_byte(&self) -> Option<u8> {
+        match self {
+            Part::Literal(text) => text.first().copied(),
+            Part::Variable(_, Class::Free { first }) => *first,
+            Part::Variable(..) => None,
+        }
+    }
+
+    fn last_byte(&self) -> Option<u8> {
+        match self {
+            Part::Literal(text) => text.last().copied(),
+            Part::Variable(..) => None,
+        }
+    }
+}
+
+/// Which bytes can occur in a variable.
+#[derive(Clone, Copy)]
+enum Class {
+    /// Any; `first` is the byte with which it always begins.
+    Free {
+        first: Option<u8>,
+    },
+    /// The time of a credential, which is read before the MAC is.
+    Time,
+    /// The lifetime of a credential, likewise.
+    Lifetime,
+    Argument,
+    Cookie,
+    Header,
+    Host,
+    Address,
+    Word,
+}
+
+impl Class {
+    fn of(variable: &Variable, at: usize, credentials: &[Fields]) -> Self {
+        // What another credential is read from is not constrained when this one is used.
+        let is_whole = |field: Option<&Template>| {
+            field.is_some_and(|field| field.as_pieces() == [Piece::Input(at)])
+        };
+        if !credentials.is_empty() {
+            if credentials.iter().all(|fields| is_whole(fields.time())) {
+                return Class::Time;
+            }
+            if credentials.iter().all(|fields| is_whole(fields.lifetime())) {
+                return Class::Lifetime;
+            }
+        }
+        let Variable::Named(name) = variable else { return Class::Free { first: None } };
+        match &**name {
+            "uri" | "document_uri" | "request_uri" => Class::Free { first: Some(b'/') },
+            "host" => Class::Host,
+            "remote_addr" => Class::Address,
+            "scheme" | "request_method" => Class::Word,
+            name if name.starts_with("arg_") => Class::Argument,
+            name if name.starts_with("cookie_") => Class::Cookie,
+            name if name.starts_with("http_") => Class::Header,
+            _ => Class::Free { first: None },
+        }
+    }
+
+    fn may_contain(self, byte: u8) -> bool {
+        match self {
+            Class::Free { .. } => true,
+            Class::Time => byte.is_ascii_alphanumeric() || b":+, -".contains(&byte),
+            Class::Lifetime => byte.is_ascii_digit(),
+            Class::Argument => !b"&#".contains(&byte),
+            Class::Cookie => byte != b';',
+            Class::Header => !b"\r\n".contains(&byte),
+            Class::Host => !b"/|&".contains(&byte),
+            Class::Address => byte.is_ascii_hexdigit() || b".:".contains(&byte),
+            Class::Word => byte.is_ascii_alphabetic() || b"-_".contains(&byte),
+        }
+    }
+}
+
+/// A variable of a time or lifetime that is not part of the message: a client could change it.
+pub fn unsigned_variable<'v>(
+    message: &Template,
+    variables: &'v Variables,
+    credentials: &[Fields],
+) -> Option<&'v Variable> {
+    credentials
+        .iter()
+        .flat_map(|fields| [fields.time(), fields.lifetime()])
+        .flatten()
+        .flat_map(Template::inputs)
+        .find(|&at| message.inputs().all(|signed| signed != at))
+        .and_then(|at| variables.as_slice().get(at))
+}
+
+/// Whether a client sets the variable as it likes.
+pub fn client_sets(variable: &Variable) -> bool {
+    let Variable::Named(name) = variable else { return false };
+    ["arg_", "http_", "cookie_"].iter().any(|prefix| name.starts_with(prefix))
+        || matches!(
+            &**name,
+            "uri" | "document_uri" | "args" | "query_string" | "request_uri" | "request" | "host"
+        )
+}
+
+/// Whether the variable says which file is asked for.
+pub fn names_the_path(variable: &Variable) -> bool {
+    match variable {
+        Variable::Capture(_) => true,
+        Variable::Named(name) => {
+            matches!(&**name, "uri" | "document_uri" | "request_uri" | "request")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(credential: &str, message: &str) -> Option<(String, String, bool)> {
+        let mut variables = Variables::default();
+        let fields: Vec<_> = credential
+            .split(' ')
+            .map(|text| Fields::parse(text.as_bytes(), &mut variables).unwrap())
+            .collect();
+        let message = Template::parse(message.as_bytes(), &mut variables).unwrap();
+        Ambiguity::find(&message, &variables, &fields)
+            .map(|a| (a.first.to_string(), a.second.to_string(), a.both_free))
+    }
+
+    const USUAL: &str = "$arg_st,$arg_ts,$arg_e";
+
+    #[test]
+    fn messages_with_one_reading_are_accepted() {
+        for message in [
+            "",
+            "fixed",
+            "$uri",
+            "$uri|$arg_ts|$arg_e",
+            "$arg_ts$uri",
+            "$arg_ts|$arg_e|$uri",
+            "$uri&$arg_user",
+            "$arg_user&$uri",
+            "$host$uri",
+            "$host$uri|$arg_ts",
+            "$scheme://$host$request_uri",
+            "$remote_addr $uri|$arg_ts|$arg_e",
+            "$request_method:$uri",
+            "$arg_a&$arg_b",
+            "$cookie_a;$1",
+            "$1/$arg_ts",
+            "$http_x_user\n$uri",
+            "$arg_ts|$arg_e",
+            "$arg_user|$arg_e",
+            "$e|$arg_ts",
+        ] {
+            assert_eq!(find(USUAL, message), None, "{message}");
+        }
+    }
+
+    #[test]
+    fn messages_with_two_readings_name_the_two_variables() {
+        let pair = |a: &str, b: &str, free| Some((a.to_string(), b.to_string(), free));
+        for (message, found) in [
+            ("$uri$arg_ts", pair("$uri", "$arg_ts", false)),
+            ("$uri|$arg_user", pair("$uri", "$arg_user", false)),
+            ("$uri-$arg_ts", pair("$uri", "$arg_ts", false)),
+            ("$uri|$arg_ts$arg_e", pair("$arg_ts", "$arg_e", false)),
+            ("$uri|$arg_ts:$arg_e", None),
+            ("$uri|$arg_ts|1$arg_e", pair("$arg_ts", "$arg_e", false)),
+            ("$arg_user$uri", pair("$arg_user", "$uri", false)),
+            ("$arg_user|$uri", pair("$arg_user", "$uri", false)),
+            ("$arg_a|$arg_b", pair("$arg_a", "$arg_b", false)),
+            ("$http_a|$http_b", pair("$http_a", "$http_b", false)),
+            ("$arg_ts$arg_e", pair("$arg_ts", "$arg_e", false)),
+            ("$uri|$1", pair("$uri", "$1", true)),
+            ("$uri|$uri", pair("$uri", "$uri", true)),
+            ("$uri&$secret_of_map", pair("$uri", "$secret_of_map", true)),
+            ("$remote_addr$uri|f$arg_e", None),
+            ("$remote_addr.$uri", pair("$remote_addr", "$uri", false)),
+            ("$scheme$host$uri", pair("$scheme", "$host", false)),
+        ] {
+            assert_eq!(find(USUAL, message), found, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_constrained_only_if_every_credential_takes_it_from_there() {
+        assert_eq!(find("$arg_st,$arg_ts $cookie_st,$arg_ts", "$uri|$arg_ts"), None);
+        assert!(find("$arg_st,$arg_ts $cookie_st,$cookie_ts", "$uri|$arg_ts").is_some());
+        assert!(find("$arg_st,$arg_ts $cookie_st", "$uri|$arg_ts").is_some());
+        assert!(find("$arg_st,x$arg_ts", "$uri|$arg_ts").is_some());
+    }
+
+    #[test]
+    fn a_time_outside_the_message_is_found() {
+        let mut variables = Variables::default();
+        let fields = [Fields::parse(USUAL.as_bytes(), &mut variables).unwrap()];
+        let mut unsigned = |message: &str| {
+            let message = Template::parse(message.as_bytes(), &mut variables).unwrap();
+            unsigned_variable(&message, &variables, &fields).map(Variable::to_string)
+        };
+        assert_eq!(unsigned("$uri|$arg_ts|$arg_e"), None);
+        assert_eq!(unsigned("$uri|$arg_ts"), Some("$arg_e".into()));
+        assert_eq!(unsigned("$uri"), Some("$arg_ts".into()));
+    }
+}

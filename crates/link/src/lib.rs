@@ -1,0 +1,58 @@
+//! Checks and makes HMAC-signed links.
+//!
+//! A [`Policy`] says what is demanded of a link, a [`Request`] what a client offers, and
+//! [`verify`] compares them at a given time. The crate does no I/O, reads no clock and keeps no
+//! state, so that a check can be repeated, tested and explained.
+//!
+//! ```
+//! use secure_link::{Algorithm, Encoding, Key, Template, Variables};
+//!
+//! let mut variables = Variables::default();
+//! let message = Template::parse(b"$uri|$arg_ts|$arg_e", &mut variables)?;
+//! let key = Key::new(Algorithm::Sha256, b"0123456789abcdef0123456789abcdef");
+//! let inputs: [&[u8]; 3] = [b"/files/report.pdf", b"1700000000", b"3600"];
+//! let tag = key.sign(message.pieces(&inputs));
+//!
+//! let mut text = [0; Encoding::MAX_LEN];
+//! assert_eq!(
+//!     Encoding::Base64Url.encode(&tag, &mut text),
+//!     b"lCcL1NkQIShbVqCnwlGa7O9exec-Z8murTSjQNGgiA8",
+//! );
+//! # Ok::<(), secure_link::TemplateError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod algorithm;
+mod args;
+mod audit;
+mod claims;
+mod encoding;
+mod key;
+mod policy;
+mod request;
+mod scheme;
+mod template;
+mod time;
+mod verdict;
+
+pub use algorithm::{Algorithm, MAX_TAG_LEN, Tag};
+pub use args::{ArgumentNames, read_arguments, without_arguments};
+pub use audit::{Ambiguity, client_sets, names_the_path, unsigned_variable};
+pub use claims::Claims;
+pub use encoding::Encoding;
+pub use key::{Key, Secret, SecretFormat, SecretFormatError};
+pub use policy::{Fields, FieldsError, Policy, verify};
+pub use request::{Arena, Mode, Request};
+pub use scheme::Scheme;
+pub use scheme::template::{Signing, TemplateScheme, TimeField};
+pub use template::{Piece, Template, TemplateError, Variable, Variables};
+pub use verdict::{Check, Verdict};
+
+/// Longest credential, in bytes; a longer one is [`Verdict::Malformed`].
+pub const MAX_CREDENTIAL_LEN: usize = 4096;
+
+/// Most keys that are tried for a link that does not say which one signed it.
+pub const MAX_KEYS_TRIED: usize = 16;
+
+/// Shortest secret that an enforced check accepts, in bytes.
+pub const MIN_SECRET_LEN: usize = 16;

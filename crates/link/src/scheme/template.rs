@@ -1,0 +1,222 @@
+//! `token = ENCODING(HMAC(secret, message))`, where the operator says what the message is and
+//! where the client puts the fields `token[,time[,lifetime]]`.
+
+use std::sync::Arc;
+
+use crate::MAX_CREDENTIAL_LEN;
+use crate::algorithm::Tag;
+use crate::claims::Claims;
+use crate::encoding::Encoding;
+use crate::key::{NoKey, Secret};
+use crate::policy::{Fields, Policy, Validity};
+use crate::request::{JoinError, Mode, Request};
+use crate::template::Template;
+use crate::time;
+use crate::verdict::{Check, Verdict};
+
+/// The settings of the scheme.
+#[derive(Clone, Debug)]
+pub struct TemplateScheme {
+    /// The values a client may bring; the first one whose token is not empty counts.
+    pub credentials: Vec<Fields>,
+    /// The message and its keys.
+    pub signing: Arc<Signing>,
+    /// How the token is written.
+    pub encoding: Encoding,
+    /// What the second field says.
+    pub time: TimeField,
+}
+
+/// How tokens are made: a message and the secrets for it.
+#[derive(Clone, Debug)]
+pub struct Signing {
+    /// The text that is signed.
+    pub message: Template,
+    /// The secrets that verify; the first one signs. All have one algorithm.
+    pub secrets: Vec<Secret>,
+}
+
+impl Signing {
+    /// The MAC of the message for a request; `None` if the first secret is not usable for it.
+    pub fn sign(&self, request: &Request<'_>) -> Option<Tag> {
+        let sign = |key: &crate::Key| key.sign(self.message.pieces(request.inputs));
+        self.secrets.first()?.with_key(request, sign).ok()
+    }
+}
+
+/// What the second field of a credential says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeField {
+    /// When the link was issued; a third field may hold its lifetime.
+    #[default]
+    Issued,
+    /// When the link expires.
+    Expires,
+    /// The same as [`TimeField::Issued`], in hexadecimal unix seconds.
+    IssuedHex,
+    /// The same as [`TimeField::Expires`], in hexadecimal unix seconds.
+    ExpiresHex,
+}
+
+impl TimeField {
+    /// All values.
+    pub const ALL: &[TimeField] =
+        &[TimeField::Issued, TimeField::Expires, TimeField::IssuedHex, TimeField::ExpiresHex];
+
+    /// The name used in configurations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            TimeField::Issued => "issued",
+            TimeField::Expires => "expires",
+            TimeField::IssuedHex => "issued_hex",
+            TimeField::ExpiresHex => "expires_hex",
+        }
+    }
+
+    /// Finds a value by its name.
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        Self::ALL.iter().copied().find(|t| t.name().as_bytes() == name)
+    }
+
+    /// Whether the time is the end of the link's validity, so that a lifetime has no place.
+    pub const fn is_expiry(self) -> bool {
+        matches!(self, TimeField::Expires | TimeField::ExpiresHex)
+    }
+
+    fn parse(self, field: &[u8]) -> Option<i64> {
+        match self {
+            TimeField::Issued | TimeField::Expires => time::timestamp(field),
+            TimeField::IssuedHex | TimeField::ExpiresHex => time::hex_timestamp(field),
+        }
+    }
+
+    /// The validity that the fields give; `None` if one of them cannot be read.
+    fn validity(self, time: Option<&[u8]>, lifetime: Option<&[u8]>) -> Option<Validity> {
+        let Some(time) = time else { return Some(Validity::default()) };
+        let time = self.parse(time)?;
+        match lifetime {
+            Some(_) if self.is_expiry() => None,
+            None if self.is_expiry() => {
+                Some(Validity { expires_at: Some(time), ..Validity::default() })
+            }
+            None => Some(Validity { issued_at: Some(time), ..Validity::default() }),
+            Some(lifetime) => {
+                let lifetime = time::seconds(lifetime)?;
+                let expires_at = time.checked_add(lifetime)?;
+                let endless = lifetime == 0;
+                Some(Validity {
+                    issued_at: Some(time),
+                    expires_at: (!endless).then_some(expires_at),
+                    lifetime: (!endless).then_some(lifetime),
+                })
+            }
+        }
+    }
+}
+
+/// The fields that a request brought.
+#[derive(Clone, Copy)]
+struct Presented<'a> {
+    token: &'a [u8],
+    time: Option<&'a [u8]>,
+    lifetime: Option<&'a [u8]>,
+}
+
+impl<'a> Presented<'a> {
+    /// Splits a whole value at its commas: `token[,time[,lifetime]]`.
+    fn split(value: &'a [u8]) -> Self {
+        let (token, rest) = split_once(value, 0);
+        let (time, lifetime) = match rest {
+            None => (None, None),
+            Some(rest) => {
+                let (time, lifetime) = split_once(rest, time::weekday_len(rest));
+                (Some(time), lifetime)
+            }
+        };
+        Presented { token, time, lifetime }
+    }
+}
+
+/// Splits at the first comma from `start` on.
+fn split_once(text: &[u8], start: usize) -> (&[u8], Option<&[u8]>) {
+    let comma = text.iter().skip(start).position(|&byte| byte == b',');
+    match comma.and_then(|at| text.split_at_checked(start + at)) {
+        Some((before, after)) => (before, after.get(1..)),
+        None => (text, None),
+    }
+}
+
+impl TemplateScheme {
+    pub(crate) fn verify<'a>(
+        &'a self,
+        policy: &'a Policy,
+        request: &Request<'a>,
+        now: i64,
+    ) -> Check<'a> {
+        match self.presented(request) {
+            Err(verdict) => Check::denied(verdict),
+            Ok(presented) => Check {
+                lifetime: presented.lifetime.unwrap_or_default(),
+                ..self
+                    .verify_presented(policy, request, presented, now)
+                    .unwrap_or_else(Check::denied)
+            },
+        }
+    }
+
+    /// Finds the credential, no longer than [`MAX_CREDENTIAL_LEN`].
+    fn presented<'a>(&'a self, request: &Request<'a>) -> Result<Presented<'a>, Verdict> {
+        let inputs = request.inputs;
+        let mut credentials = self.credentials.iter();
+        let fields = credentials.find(|fields| !fields.token.is_empty(inputs));
+        let fields = fields.ok_or(Verdict::Missing)?;
+        let len = fields.value.pieces(inputs).map(<[u8]>::len).sum::<usize>();
+        if len > MAX_CREDENTIAL_LEN {
+            return Err(Verdict::Malformed);
+        }
+        let join = |template: &'a Template| {
+            template.join(inputs, request.arena, MAX_CREDENTIAL_LEN).map_err(|error| match error {
+                JoinError::TooLong => Verdict::Malformed,
+                JoinError::NoMemory => Verdict::Unavailable,
+            })
+        };
+        match request.mode {
+            Mode::Advisory => join(&fields.value).map(Presented::split),
+            Mode::Enforced => Ok(Presented {
+                token: join(&fields.token)?,
+                time: fields.time.as_ref().map(join).transpose()?,
+                lifetime: fields.lifetime.as_ref().map(join).transpose()?,
+            }),
+        }
+    }
+
+    fn verify_presented<'a>(
+        &'a self,
+        policy: &'a Policy,
+        request: &Request<'a>,
+        presented: Presented<'a>,
+        now: i64,
+    ) -> Result<Check<'a>, Verdict> {
+        let validity = self.time.validity(presented.time, presented.lifetime);
+        let validity = validity.ok_or(Verdict::Malformed)?;
+        let tag = self.encoding.decode(presented.token).ok_or(Verdict::Malformed)?;
+
+        let mut verdict = Verdict::UnknownKey;
+        for secret in &self.signing.secrets {
+            if secret.algorithm().tag_len() != tag.as_bytes().len() {
+                return Err(Verdict::Malformed);
+            }
+            let message = self.signing.message.pieces(request.inputs);
+            match secret.with_key(request, |key| key.verify(message, &tag)) {
+                Err(NoKey::NoMemory) => return Err(Verdict::Unavailable),
+                Err(NoKey::Unusable) => {}
+                Ok(false) => verdict = Verdict::Forged,
+                Ok(true) => {
+                    let claims = Claims { expires_at: validity.expires_at, ..Claims::default() };
+                    return Ok(policy.judge(request, validity, claims, now));
+                }
+            }
+        }
+        Err(verdict)
+    }
+}
