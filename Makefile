@@ -1,0 +1,69 @@
+# make help lists the targets.
+
+# Which nginx the module is built for (it fits no other version): this machine's own, from Debian's
+# nginx-dev, or the one of the crate nginx-src. For another configured tree see scripts/build.
+NGINX ?= $(if $(wildcard /usr/share/nginx/src/conf_flags /etc/debian_version),distro,vendored)
+# What `make test` runs in t/: all, or one suite (make test T=t/variables.t).
+T ?=
+
+name := ngx_http_secure_link_hmac_module
+objs := $(if $(filter vendored,$(NGINX)),objs/vendored,objs)
+module := $(CURDIR)/$(objs)/$(name).so
+needs := $(if $(filter vendored,$(NGINX)),vendored,build)
+
+# The nginx that loads it, for the targets that start one.
+binary := $(if $(filter vendored,$(NGINX)),$(CURDIR)/objs/vendored/nginx,nginx)
+with := MODULE=$(module) NGINX=$(binary)
+
+# Where nginx looks for modules, unless said otherwise.
+modules_dir ?= $(shell PATH="$$PATH:/usr/sbin" nginx -V 2>&1 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p')
+
+.PHONY: help build install check test test-valgrind bench-instructions demo run clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@echo 'NGINX=distro (this machine'"'"'s nginx) or NGINX=vendored (the one of a crate); here: $(NGINX)'
+
+build: ## Build the module into objs/
+	@scripts/need $(needs)
+	@scripts/build $(NGINX)
+
+install: build ## Install it where nginx looks for modules (DESTDIR=, modules_dir=)
+	@test -n "$(modules_dir)" || { echo "Say where: make install modules_dir=/usr/lib/nginx/modules" >&2; exit 1; }
+	@# By rename: a running nginx keeps the file that it has mapped.
+	install -d "$(DESTDIR)$(modules_dir)"
+	install -m 644 $(module) "$(DESTDIR)$(modules_dir)/.$(name).so.new"
+	mv -f "$(DESTDIR)$(modules_dir)/.$(name).so.new" "$(DESTDIR)$(modules_dir)/$(name).so"
+	@echo 'Put at the top of nginx.conf:  load_module modules/$(name).so;  and restart nginx (a reload keeps an old one).'
+
+check: ## Formatting, lints, and what else is quickly checked
+	@scripts/need $(needs) check
+	@scripts/check $(NGINX)
+
+test: ## Engine tests, t/ (twice), the example configuration, tests/ (T=t/one.t: one suite)
+	@scripts/need $(needs) serve test
+	@scripts/build $(NGINX)
+	@$(with) scripts/test $(T)
+
+test-valgrind: ## t/ under valgrind; fails when an error or a leak is ours (T=t/one.t)
+	@scripts/need $(needs) test valgrind
+	@scripts/build $(NGINX) symbols
+	@MODULE=$(CURDIR)/$(objs)/symbols/$(name).so NGINX=$(binary) scripts/test-valgrind $(T)
+
+bench-instructions: ## Instructions that a granted request costs over plain nginx (callgrind)
+	@scripts/need $(needs) valgrind
+	@scripts/build $(NGINX) symbols
+	@MODULE=$(CURDIR)/$(objs)/symbols/$(name).so NGINX=$(binary) scripts/instructions
+
+demo: ## Start nginx with nginx.conf.example, show what links do, stop it
+	@scripts/need $(needs) serve
+	@scripts/build $(NGINX)
+	@$(with) scripts/demo
+
+run: ## The same, left running until Ctrl-C, with links to click
+	@scripts/need $(needs) serve
+	@scripts/build $(NGINX)
+	@$(with) scripts/demo --run
+
+clean: ## Remove what was built
+	rm -rf objs target t/servroot*
