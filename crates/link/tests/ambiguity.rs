@@ -107,9 +107,7 @@ fn collision(message: &Template, variables: &Variables, alphabet: &[u8]) -> Opti
             };
             return Some(format!("{} and {}", describe(&other), describe(&digits)));
         }
-        let Some(at) = (0..digits.len()).find(|&at| digits[at] + 1 < choices[at].len()) else {
-            return None;
-        };
+        let at = (0..digits.len()).find(|&at| digits[at] + 1 < choices[at].len())?;
         digits[at] += 1;
         digits[..at].fill(0);
     }
