@@ -17,7 +17,7 @@ use Digest::SHA ();
 use File::Temp ();
 use MIME::Base64 qw(encode_base64 encode_base64url);
 
-our @EXPORT = qw(secret other_secret mac token link link_args escape http_date iso_date);
+our @EXPORT = qw(secret other_secret mac token link link_args escape_token http_date iso_date);
 
 our @ALGORITHMS = qw(
     md5 sha1 sha224 sha256 sha384 sha512 sha512-224 sha512-256 sha3-224 sha3-256 sha3-384 sha3-512
@@ -105,7 +105,7 @@ sub link_args {
     my $message = $options{message};
     $message = join '|', $path, map { defined $_ ? $_ : '' } $ts, $e unless defined $message;
     my $st = $options{st};
-    $st = escape(token($message, %options)) unless defined $st;
+    $st = escape_token(token($message, %options)) unless defined $st;
     my @args = "st=$st";
     push @args, "ts=$ts" if defined $ts;
     push @args, "e=$e"   if defined $e;
@@ -113,8 +113,8 @@ sub link_args {
     return join '&', @args;
 }
 
-# escape($token): the token as an HTTP client writes it into a query string.
-sub escape {
+# escape_token($token): the token as an HTTP client writes it into a query string.
+sub escape_token {
     my ($text) = @_;
     $text =~ s/([+\/=])/sprintf '%%%02X', ord $1/ge;
     return $text;
