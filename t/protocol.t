@@ -1,0 +1,260 @@
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use SecureLink;
+use LinkedFiles;
+
+run_tests();
+
+__DATA__
+
+=== HTTP/1.0 without a Host
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- raw_request eval
+"GET " . link('/files/report.txt') . " HTTP/1.0\r\n\r\n"
+--- response_body
+the report, handed over
+--- response_headers
+X-Verdict: granted
+
+
+
+=== HTTP/1.0, denied
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- raw_request eval
+"GET " . link('/files/report.txt', ts => time() - 7200) . " HTTP/1.0\r\n\r\n"
+--- error_code: 410
+--- response_headers
+X-Verdict: expired
+
+
+
+=== HTTP/0.9
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- raw_request eval
+"GET " . link('/files/report.txt') . "\r\n"
+--- http09
+--- response_body
+the report, handed over
+
+
+
+=== HTTP/0.9, denied
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- raw_request eval
+"GET /files/report.txt\r\n"
+--- http09
+--- response_body_like: 403 Forbidden
+--- denials
+denied: verdict=missing
+
+
+
+=== a good link over HTTP/2
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- http2
+--- request eval
+"GET " . link('/files/report.txt')
+--- response_body
+the report, handed over
+--- response_headers
+X-Verdict: granted
+--- denials: none
+
+
+
+=== a forged one over HTTP/2
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- http2
+--- request eval
+"GET " . link('/files/report.txt', secret => other_secret)
+--- error_code: 403
+--- response_headers
+X-Verdict: forged
+--- denials
+denied: verdict=forged
+
+
+
+=== a range over HTTP/2
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- http2
+--- more_headers
+Range: bytes=4-9
+--- request eval
+"GET " . link('/files/report.txt')
+--- error_code: 206
+--- response_body chop
+report
+
+
+
+=== a credential in a cookie and in a header over HTTP/2
+--- config
+location /files/ {
+    secure_link_hmac $cookie_st,$cookie_ts,$cookie_e $http_x_st,$http_x_ts,$http_x_e;
+    secure_link_hmac_message "$uri|$cookie_ts;$http_x_ts
+$cookie_e;$http_x_e";
+    secure_link_hmac_enforce on;
+}
+--- http2
+--- more_headers eval
+my $ts = time() - 10;
+"Cookie: a=1; st=" . token("/files/report.txt|$ts;\n3600;") . "; ts=$ts; e=3600\nX-Other: 1"
+--- request
+GET /files/report.txt
+--- response_body
+the report
+--- response_headers
+X-Verdict: granted
+
+
+
+=== HEAD over HTTP/2
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- http2
+--- request eval
+"HEAD " . link('/files/report.txt', secret => other_secret)
+--- error_code: 403
+--- response_headers
+X-Verdict: forged
+
+
+
+=== an absolute request target is the same link
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- raw_request eval
+"GET http://localhost" . link('/files/report.txt') . " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+--- response_body
+the report, handed over
+--- response_headers
+X-Verdict: granted
+
+
+
+=== an absolute request target without a link
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- raw_request eval
+"GET http://elsewhere/files/report.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+--- error_code: 403
+--- response_headers
+X-Verdict: missing
+
+
+
+=== links on one connection are checked each for itself
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- pipelined_requests eval
+[
+    "GET " . link('/files/report.txt'),
+    "GET /files/report.txt",
+    "GET " . link('/files/report.txt', secret => other_secret),
+    "GET " . link('/files/report.txt'),
+    "GET " . link('/files/report.txt', ts => time() - 7200),
+    "GET /files/report.txt",
+]
+--- error_code eval
+[200, 403, 403, 200, 410, 403]
+--- response_headers eval
+[map { "X-Verdict: $_" } qw(granted missing forged granted expired missing)]
+
+
+
+=== hand-offs on one connection
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- pipelined_requests eval
+[
+    "GET " . link('/files/report.txt'),
+    "HEAD " . link('/files/report.txt'),
+    "GET /internal/files/report.txt",
+    "GET /files/report.txt",
+    "GET " . link('/files/report.txt'),
+]
+--- error_code eval
+[200, 200, 404, 403, 200]
+--- response_body_like eval
+[qr/handed over/, qr/\A\z/, qr/404 Not Found/, qr/403 Forbidden/, qr/handed over/]
+
+
+
+=== a denied HEAD has no body
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- request
+HEAD /files/report.txt
+--- error_code: 403
+--- response_body
+--- response_headers
+X-Verdict: missing
+--- denials
+denied: verdict=missing
+
+
+
+=== the body of a denied request is read away, and the next request answered
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- pipelined_requests eval
+["POST /files/report.txt\n" . ('x' x 5000), "GET " . link('/files/report.txt')]
+--- error_code eval
+[403, 200]
+
+
+
+=== a request that ends before it came is nobody's grant
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- raw_request eval
+"GET " . link('/files/report.txt') . " HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n"
+--- error_code: 400
+--- response_body_unlike: the report
+
+
+
+=== a method that nginx does not know
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- raw_request eval
+"BREW " . link('/files/report.txt') . " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+--- error_code: 403
+--- response_headers
+X-Verdict: out_of_scope
