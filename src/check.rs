@@ -1,0 +1,282 @@
+//! The check of a request's link, made once and kept for the request.
+
+use std::cell::Cell;
+use std::ptr;
+
+use secure_link::{Check, Mode, Verdict, verify};
+
+use crate::config::{Enforce, LocConf};
+use crate::ffi::{Complex, NotEvaluated, Request, now};
+use crate::policy::LinkPolicy;
+
+/// What the module notes for a request.
+#[derive(Default)]
+pub struct State<'r> {
+    progress: Cell<Progress<'r>>,
+    last: Cell<Option<Checked<'r>>>,
+    denial: Cell<Option<Denial<'r>>>,
+    bypass: Cell<Option<Bypass<'r>>>,
+    handed_off: Cell<bool>,
+}
+
+/// How far a check has come, for variables that are read inside of it.
+#[derive(Clone, Copy, Default)]
+enum Progress<'r> {
+    #[default]
+    Idle,
+    /// The MAC is not verified: the check's variables are empty.
+    Unverified,
+    /// The MAC is right, and what revokes the link is looked at.
+    Verified(Checked<'r>),
+}
+
+/// A check that was made, and of what.
+#[derive(Clone, Copy)]
+pub struct Checked<'r> {
+    /// The outcome.
+    pub check: Check<'r>,
+    /// The time at which it was made, unix seconds.
+    pub now: i64,
+    /// The query string that was checked.
+    pub args: &'r [u8],
+    /// The values of the policy's variables.
+    pub inputs: &'r [&'r [u8]],
+    /// What was demanded.
+    pub policy: &'r LinkPolicy,
+    mode: Mode,
+    method: &'r [u8],
+    uri: &'r [u8],
+    pass: u32,
+}
+
+impl<'r> Checked<'r> {
+    /// The verdict.
+    pub fn verdict(&self) -> Verdict {
+        self.check.verdict
+    }
+
+    /// Whether the check still speaks for a request, under the given policy and mode.
+    fn holds(&self, request: Request<'r>, policy: &LinkPolicy, mode: Mode) -> bool {
+        // Commas that a client brings may split an advisory check's fields, so that it never
+        // serves an enforced one.
+        let strict_enough = self.mode == Mode::Enforced || mode == Mode::Advisory;
+        let unchanged = || {
+            self.method == request.method()
+                && self.uri == request.uri()
+                && self.args == request.args()
+        };
+        // A grant goes along where nginx or the operator redirects the request.
+        let carried = || {
+            self.mode == Mode::Enforced
+                && self.verdict() == Verdict::Granted
+                && self.pass != request.pass()
+        };
+        ptr::eq(self.policy, policy) && strict_enough && (carried() || unchanged())
+    }
+}
+
+/// A denial that ended, or would have ended, the request.
+#[derive(Clone, Copy)]
+struct Denial<'r> {
+    policy: &'r LinkPolicy,
+    pass: u32,
+    enforced: Enforce,
+}
+
+#[derive(Clone, Copy)]
+struct Bypass<'r> {
+    conf: &'r LocConf,
+    pass: u32,
+    skips: bool,
+}
+
+/// The mode in which a location checks.
+fn mode(conf: &LocConf) -> Mode {
+    match conf.enforced() {
+        Enforce::Off => Mode::Advisory,
+        Enforce::On | Enforce::DryRun => Mode::Enforced,
+    }
+}
+
+/// The check that speaks for a request, for variables; made if need be.
+pub fn current(request: Request<'_>) -> Result<Option<Checked<'_>>, NotEvaluated> {
+    let request = request.main();
+    let state = request.state();
+    match state.map(|state| state.progress.get()).unwrap_or_default() {
+        Progress::Idle => {}
+        Progress::Unverified => return Ok(None),
+        Progress::Verified(checked) => return Ok(Some(checked)),
+    }
+    let conf = request.conf();
+    let last = state.and_then(|state| state.last.get());
+    let Some(policy) = conf.policy() else { return Ok(last) };
+    let mode = mode(conf);
+    if let Some(last) = last.filter(|last| last.holds(request, policy, mode)) {
+        return Ok(Some(last));
+    }
+    // The path may still be rewritten: what is found out now is the variable's value only.
+    if request.is_before_preaccess() {
+        return check(request, policy, mode).map(Some);
+    }
+    // The verdict of what was handed off or denied stays to the end of the request.
+    if let Some(state) = state
+        && last.is_some()
+        && mode == Mode::Advisory
+        && (state.handed_off.get() || state.denial.get().is_some())
+    {
+        return Ok(last);
+    }
+    check_and_keep(request, policy, mode).map(Some)
+}
+
+/// The check that decides about a request in the access phase; made if need be.
+pub fn deciding<'r>(
+    request: Request<'r>,
+    policy: &'r LinkPolicy,
+) -> Result<Checked<'r>, NotEvaluated> {
+    let last = request.state().and_then(|state| state.last.get());
+    match last.filter(|last| last.holds(request, policy, Mode::Enforced)) {
+        Some(last) => Ok(last),
+        None => check_and_keep(request, policy, Mode::Enforced),
+    }
+}
+
+fn check_and_keep<'r>(
+    request: Request<'r>,
+    policy: &'r LinkPolicy,
+    mode: Mode,
+) -> Result<Checked<'r>, NotEvaluated> {
+    let checked = check(request, policy, mode)?;
+    let state = request.state_or_new().ok_or(NotEvaluated)?;
+    state.last.set(Some(checked));
+    Ok(checked)
+}
+
+fn check<'r>(
+    request: Request<'r>,
+    policy: &'r LinkPolicy,
+    mode: Mode,
+) -> Result<Checked<'r>, NotEvaluated> {
+    let state = request.state_or_new().ok_or(NotEvaluated)?;
+    // Restored in any case, so that a failure does not leave the variables empty.
+    let outer = state.progress.replace(Progress::Unverified);
+    let checked = verify_and_revoke(request, policy, mode, state);
+    state.progress.set(outer);
+    checked
+}
+
+fn verify_and_revoke<'r>(
+    request: Request<'r>,
+    policy: &'r LinkPolicy,
+    mode: Mode,
+    state: &'r State<'r>,
+) -> Result<Checked<'r>, NotEvaluated> {
+    let (inputs, repeated_argument) = policy.inputs(request)?;
+    let now = now();
+    let check = match policy.engine() {
+        Some(engine) => {
+            let offer = request.offer(inputs, repeated_argument, mode)?;
+            verify(engine, &offer, now)
+        }
+        None => Check::denied(Verdict::UnknownKey),
+    };
+    let mut checked = Checked {
+        check,
+        now,
+        args: request.args(),
+        inputs,
+        policy,
+        mode,
+        method: request.method(),
+        uri: request.uri(),
+        pass: request.pass(),
+    };
+    if check.claims.is_some() && !policy.revoke().is_empty() {
+        state.progress.set(Progress::Verified(checked));
+        if any_is_set(request, policy.revoke())? {
+            checked.check.revoke();
+        }
+    }
+    Ok(checked)
+}
+
+/// Whether any value is neither empty nor `0`, as in `proxy_cache_bypass`.
+fn any_is_set(request: Request<'_>, values: &[Complex]) -> Result<bool, NotEvaluated> {
+    for value in values {
+        if !matches!(request.complex(value)?, b"" | b"0") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the location skips the check of a request, found out once for each pass.
+pub fn is_bypassed(request: Request<'_>) -> Result<bool, NotEvaluated> {
+    let conf = request.conf();
+    if conf.bypass().is_empty() {
+        return Ok(false);
+    }
+    let state = request.state_or_new().ok_or(NotEvaluated)?;
+    if let Some(bypass) = state.bypass.get()
+        && ptr::eq(bypass.conf, conf)
+        && bypass.pass == request.pass()
+    {
+        return Ok(bypass.skips);
+    }
+    let skips = any_is_set(request, conf.bypass())?;
+    state.bypass.set(Some(Bypass { conf, pass: request.pass(), skips }));
+    Ok(skips)
+}
+
+/// Notes that a check denied a request.
+pub fn note_denial<'r>(request: Request<'r>, policy: &'r LinkPolicy, enforced: Enforce) {
+    if let Some(state) = request.state() {
+        state.denial.set(Some(Denial { policy, pass: request.pass(), enforced }));
+    }
+}
+
+/// Whether the request is that of an `error_page` after the same policy has denied it: it is
+/// neither checked again nor handed off.
+pub fn is_after_denial(request: Request<'_>, policy: &LinkPolicy) -> bool {
+    earlier_denial(request, policy) == Some(Enforce::On)
+}
+
+/// Whether a dry run has found the request denied before, so that another one under the same
+/// policy has nothing to add.
+pub fn is_after_dry_run(request: Request<'_>, policy: &LinkPolicy) -> bool {
+    earlier_denial(request, policy) == Some(Enforce::DryRun)
+}
+
+/// How a denial by a policy was meant, in a pass before this one.
+fn earlier_denial(request: Request<'_>, policy: &LinkPolicy) -> Option<Enforce> {
+    let denial = request.state().and_then(|state| state.denial.get())?;
+    let earlier = ptr::eq(denial.policy, policy) && denial.pass != request.pass();
+    earlier.then_some(denial.enforced)
+}
+
+/// Notes that a request has passed all access checks of a location. A denial of the same pass
+/// was then overruled by another method (`satisfy any`), and says nothing about later locations.
+pub fn note_passed_access(request: Request<'_>) {
+    if let Some(state) = request.state()
+        && let Some(denial) = state.denial.get()
+        && denial.enforced == Enforce::On
+        && denial.pass == request.pass()
+    {
+        state.denial.set(None);
+    }
+}
+
+/// Notes that a request is handed off, and tells whether it was not before.
+pub fn note_handoff(request: Request<'_>) -> Result<bool, NotEvaluated> {
+    let state = request.state_or_new().ok_or(NotEvaluated)?;
+    Ok(!state.handed_off.replace(true))
+}
+
+/// The query string that was checked, or else the one there is, and the policy that reads it.
+pub fn checked_args(request: Request<'_>) -> (&[u8], Option<&LinkPolicy>) {
+    let request = request.main();
+    match request.state().and_then(|state| state.last.get()) {
+        Some(last) => (last.args, Some(last.policy)),
+        None => (request.args(), request.conf().policy()),
+    }
+}

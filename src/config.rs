@@ -1,0 +1,397 @@
+//! The configuration of a block: what is written there, what it inherits, and what a request
+//! reads of it.
+
+use std::rc::Rc;
+
+use secure_link::{Algorithm, Encoding, TimeField, Verdict};
+use zeroize::Zeroizing;
+
+use crate::directives::{Directive, Refusal, Setting};
+use crate::ffi::{Block, Complex, Conf, Failed, Level, Position, Server};
+use crate::policy::{Finding, LinkPolicy, Severity};
+
+/// A setting and where it was written.
+#[derive(Clone, Debug)]
+pub struct Located<T> {
+    /// The setting.
+    pub value: T,
+    /// Its directive's place.
+    pub at: Position,
+}
+
+/// Where a request brings its credential.
+#[derive(Clone)]
+pub enum Credential {
+    /// Nowhere: the location is open.
+    Off,
+    /// In the first of these texts that is not empty.
+    Values(Vec<Box<[u8]>>),
+}
+
+/// An algorithm's name may be unknown as long as nothing enforces its policy.
+#[derive(Clone)]
+pub enum Algorithms {
+    /// One of the list.
+    Known(Algorithm),
+    /// The name, quoted for a message.
+    Unknown(String),
+}
+
+/// Where a secret comes from.
+#[derive(Clone)]
+pub enum SecretSource {
+    /// From [`MainConf::secrets`].
+    Kept(usize),
+    /// From variables.
+    Variables(Box<[u8]>),
+}
+
+/// Whether the outcome of a check decides about the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Enforce {
+    /// No: it is the value of variables only.
+    #[default]
+    Off,
+    /// Yes.
+    On,
+    /// No, but it is found out and logged as if it did.
+    DryRun,
+}
+
+impl Enforce {
+    /// All values.
+    pub const ALL: &[Enforce] = &[Enforce::On, Enforce::Off, Enforce::DryRun];
+
+    /// The name used in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Enforce::Off => "off",
+            Enforce::On => "on",
+            Enforce::DryRun => "dry_run",
+        }
+    }
+}
+
+/// The status of each denial.
+#[derive(Clone, Copy, Default)]
+pub struct Statuses([Option<u16>; Verdict::ALL.len()]);
+
+impl Statuses {
+    /// Sets the status of a verdict, and tells whether it was not set before.
+    pub fn set(&mut self, verdict: Verdict, status: u16) -> bool {
+        match self.0.get_mut(verdict as usize) {
+            Some(place @ None) => {
+                *place = Some(status);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The status of a verdict: 403 if there were none, so that nothing is granted by mistake.
+    pub fn get(&self, verdict: Verdict) -> u16 {
+        let set = self.0.get(verdict as usize).copied().flatten();
+        set.or(verdict.default_status()).unwrap_or(403)
+    }
+}
+
+/// Where a request that passed goes.
+pub enum PassTarget {
+    /// It stays.
+    Off,
+    /// To a path, with arguments if any are written.
+    Path { path: Complex, args: Option<Complex> },
+    /// To a named location.
+    Named(Box<[u8]>),
+}
+
+macro_rules! settings {
+    ($($name:ident: $type:ty,)*) => {
+        /// The settings that make a policy: a block that has any of them has one of its own.
+        #[derive(Clone, Default)]
+        pub struct Settings {
+            $(pub $name: Option<$type>,)*
+        }
+
+        impl Settings {
+            fn is_empty(&self) -> bool {
+                true $(&& self.$name.is_none())*
+            }
+
+            fn inherit(&mut self, parent: &Settings) {
+                $(inherit(&mut self.$name, &parent.$name);)*
+            }
+        }
+    };
+}
+
+settings! {
+    credential: Located<Credential>,
+    scheme: Located<TimeField>,
+    message: Located<Box<[u8]>>,
+    secrets: Vec<Located<SecretSource>>,
+    algorithm: Located<Algorithms>,
+    encoding: Located<Encoding>,
+    leeway: Located<i64>,
+    max_lifetime: Located<i64>,
+    methods: Located<Vec<Box<[u8]>>>,
+    revoke: Located<Rc<[Complex]>>,
+}
+
+fn inherit<T: Clone>(child: &mut Option<T>, parent: &Option<T>) {
+    if child.is_none() {
+        child.clone_from(parent);
+    }
+}
+
+/// The configuration of a block.
+#[derive(Default)]
+pub struct LocConf {
+    pub settings: Settings,
+    pub enforce: Option<Located<Enforce>>,
+    pub statuses: Option<Statuses>,
+    pub bypass: Option<Located<Rc<[Complex]>>>,
+    pub log_level: Option<Located<Level>>,
+    pub pass: Option<Located<Rc<PassTarget>>>,
+    /// The policy, made when blocks are merged; `None` in an `http` block that nothing reads.
+    policy: Option<Rc<LinkPolicy>>,
+    /// What `enforce` comes to here: a location whose credential is off is open.
+    enforced: Enforce,
+    /// Whether a limit_except block lifts the hand-off with the enforcement.
+    stays: bool,
+}
+
+impl LocConf {
+    /// The policy, if it says where a credential is.
+    pub fn policy(&self) -> Option<&LinkPolicy> {
+        self.policy.as_deref().filter(|policy| policy.has_credential())
+    }
+
+    /// The policy, even if it only serves to make tokens.
+    pub fn signing_policy(&self) -> Option<&LinkPolicy> {
+        self.policy.as_deref()
+    }
+
+    /// Whether the check decides here.
+    pub fn enforced(&self) -> Enforce {
+        self.enforced
+    }
+
+    /// The status of a denial.
+    pub fn status(&self, verdict: Verdict) -> u16 {
+        self.statuses.unwrap_or_default().get(verdict)
+    }
+
+    /// The values of which any that is not empty and not `0` skips the check.
+    pub fn bypass(&self) -> &[Complex] {
+        self.bypass.as_ref().map(|bypass| &*bypass.value).unwrap_or_default()
+    }
+
+    /// The level at which denials are logged.
+    pub fn log_level(&self) -> Level {
+        self.log_level.as_ref().map_or(Level::Info, |level| level.value)
+    }
+
+    /// Where a request that passed goes.
+    pub fn pass(&self) -> &PassTarget {
+        match &self.pass {
+            Some(pass) if !self.stays => &pass.value,
+            _ => &PassTarget::Off,
+        }
+    }
+}
+
+/// The configuration of the whole.
+#[derive(Default)]
+pub struct MainConf {
+    /// Secrets while the configuration is read; once all keys are made, they are wiped.
+    pub secrets: Vec<Zeroizing<Vec<u8>>>,
+    policies: Vec<Rc<LinkPolicy>>,
+    named: Vec<(Located<Rc<PassTarget>>, Server)>,
+    findings: Vec<Finding>,
+    /// Whether any block checks in the access phase.
+    enforces: bool,
+}
+
+/// Reads a directive into a block.
+pub fn set(conf: &mut Conf<'_>, directive: &Directive, block: &mut LocConf) -> Result<(), Failed> {
+    let at = conf.position();
+    let arguments = conf.words().split_off(1);
+    let mut setting = Setting { conf, arguments, at, block };
+    let outcome = (directive.set)(&mut setting);
+    let Setting { conf, at, .. } = setting;
+    if directive.confidential {
+        conf.wipe_word(1);
+    }
+    outcome.map_err(|refusal| match refusal {
+        Refusal::Logged => Failed,
+        refusal => {
+            conf.error(&at, format_args!("\"{}\" {refusal}", directive.name.to_string_lossy()))
+        }
+    })
+}
+
+/// Completes a block by what it inherits, and makes its policy.
+pub fn merge(conf: &mut Conf<'_>, parent: &mut LocConf, child: &mut LocConf) -> Result<(), Failed> {
+    let block = conf.block()?;
+    if parent.policy.is_none() && !parent.settings.is_empty() {
+        parent.policy = Some(freeze(conf, &parent.settings, &block)?);
+    }
+    child.policy = if child.settings.is_empty() {
+        child.settings = parent.settings.clone();
+        parent.policy.clone()
+    } else {
+        child.settings.inherit(&parent.settings);
+        Some(freeze(conf, &child.settings, &block)?)
+    };
+    let enforced_here = child.enforce.is_some();
+    inherit(&mut child.enforce, &parent.enforce);
+    inherit(&mut child.statuses, &parent.statuses);
+    inherit(&mut child.bypass, &parent.bypass);
+    inherit(&mut child.log_level, &parent.log_level);
+    let passes_here = child.pass.is_some();
+    inherit(&mut child.pass, &parent.pass);
+    enforce(conf, &block, child, enforced_here)?;
+    pass(conf, &block, child, passes_here)
+}
+
+fn freeze(
+    conf: &mut Conf<'_>,
+    settings: &Settings,
+    block: &Block,
+) -> Result<Rc<LinkPolicy>, Failed> {
+    let policy = Rc::new(LinkPolicy::new(conf, settings, block)?);
+    conf.main()?.policies.push(Rc::clone(&policy));
+    Ok(policy)
+}
+
+/// Finds out whether the check decides in a block, and notes that its policy is used so.
+fn enforce(
+    conf: &mut Conf<'_>,
+    block: &Block,
+    child: &mut LocConf,
+    enforced_here: bool,
+) -> Result<(), Failed> {
+    let Some(enforce) = &child.enforce else {
+        note_use(child, block);
+        return Ok(());
+    };
+    let credential = child.settings.credential.as_ref().map(|credential| &credential.value);
+    match (enforce.value, credential) {
+        (Enforce::On, Some(Credential::Off)) if enforced_here => {
+            return Err(conf.error(
+                &enforce.at,
+                "\"secure_link_hmac_enforce\" is on where \"secure_link_hmac\" is off: \
+                 remove one of them",
+            ));
+        }
+        (_, Some(Credential::Off)) => child.enforced = Enforce::Off,
+        (Enforce::On, None) => {
+            return Err(conf.error(
+                &enforce.at,
+                format_args!(
+                    "\"secure_link_hmac_enforce\" is on, but no \"secure_link_hmac\" says where \
+                     the credential is{}: add \"secure_link_hmac $arg_st,$arg_ts,$arg_e\" beside it",
+                    if block.is_location { "" } else { " for requests outside every location" }
+                ),
+            ));
+        }
+        (Enforce::DryRun, None) => {
+            child.enforced = Enforce::DryRun;
+            conf.main()?.findings.push(Finding {
+                severity: Severity::Warning,
+                at: enforce.at.clone(),
+                text: "\"secure_link_hmac_enforce\" is a dry run, but no \"secure_link_hmac\" \
+                       says where the credential is: nothing is checked"
+                    .into(),
+            });
+        }
+        (value, _) => child.enforced = value,
+    }
+    conf.main()?.enforces |= child.enforced != Enforce::Off;
+    note_use(child, block);
+    Ok(())
+}
+
+fn note_use(child: &LocConf, block: &Block) {
+    if let Some(policy) = &child.policy {
+        policy.note_use(child.enforced == Enforce::On, block.is_location);
+    }
+}
+
+/// Checks that only what is enforced is handed off.
+fn pass(
+    conf: &mut Conf<'_>,
+    block: &Block,
+    child: &mut LocConf,
+    passes_here: bool,
+) -> Result<(), Failed> {
+    let Some(pass) = &child.pass else { return Ok(()) };
+    if matches!(*pass.value, PassTarget::Off) {
+        return Ok(());
+    }
+    if child.enforced == Enforce::Off {
+        // `pass` cannot be written in limit_except, so that lifting the enforcement there must
+        // be enough.
+        if block.is_limit_except {
+            child.stays = true;
+            return Ok(());
+        }
+        let way_out = if passes_here {
+            "add \"secure_link_hmac_enforce on\""
+        } else {
+            "write \"secure_link_hmac_pass off\" in the location that is not enforced"
+        };
+        return Err(conf.error(
+            &pass.at,
+            format_args!(
+                "\"secure_link_hmac_pass\" without enforcement would hand off every request: \
+                 {way_out}"
+            ),
+        ));
+    }
+    if passes_here && matches!(*pass.value, PassTarget::Named(_)) {
+        let named = (pass.clone(), block.server);
+        conf.main()?.named.push(named);
+    }
+    Ok(())
+}
+
+/// Reports what is wrong with the policies as they are used, and tells whether any block checks
+/// in the access phase.
+pub fn finish(conf: &mut Conf<'_>) -> Result<bool, Failed> {
+    let MainConf { secrets, policies, named, mut findings, enforces } =
+        std::mem::take(conf.main()?);
+    // All keys are made; what they were made of is wiped.
+    drop(secrets);
+
+    findings.extend(policies.iter().flat_map(|policy| policy.take_findings()));
+    let mut reported: Vec<&Finding> = Vec::new();
+    let mut failed = Ok(enforces);
+    for finding in &findings {
+        let known = |other: &&Finding| other.at == finding.at && other.text == finding.text;
+        if reported.iter().any(known) {
+            continue;
+        }
+        reported.push(finding);
+        match finding.severity {
+            Severity::Warning => conf.warn(&finding.at, &finding.text),
+            Severity::Error => failed = Err(conf.error(&finding.at, &finding.text)),
+        }
+    }
+    for (pass, server) in &named {
+        if let PassTarget::Named(name) = &*pass.value
+            && !server.has_named_location(name, conf)
+        {
+            failed = Err(conf.error(
+                &pass.at,
+                format_args!(
+                    "\"secure_link_hmac_pass\" names an unknown location \"{}\": add it to the \
+                     server",
+                    name.escape_ascii()
+                ),
+            ));
+        }
+    }
+    failed
+}

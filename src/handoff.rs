@@ -1,0 +1,74 @@
+//! The precontent phase: a request that passed continues in another location.
+
+use std::fmt::Write;
+
+use crate::check;
+use crate::config::{Enforce, PassTarget};
+use crate::ffi::{Level, LineBuffer, NotEvaluated, Request};
+
+/// Where a request continues.
+pub enum Handoff<'r> {
+    /// Here.
+    None,
+    /// In the location of a path.
+    Path { path: &'r [u8], args: &'r [u8] },
+    /// In a named location.
+    Named(&'r [u8]),
+    /// Nowhere; the reason is logged.
+    Failed,
+}
+
+/// Decides where a request continues.
+pub fn decide(request: Request<'_>) -> Handoff<'_> {
+    if !request.is_main() {
+        return Handoff::None;
+    }
+    check::note_passed_access(request);
+    let conf = request.conf();
+    let refused = conf.policy().is_some_and(|policy| check::is_after_denial(request, policy));
+    if conf.enforced() == Enforce::Off || refused {
+        return Handoff::None;
+    }
+    target(request, conf.pass()).unwrap_or(Handoff::Failed)
+}
+
+fn target<'r>(request: Request<'r>, pass: &'r PassTarget) -> Result<Handoff<'r>, NotEvaluated> {
+    if matches!(pass, PassTarget::Off) || check::is_bypassed(request)? {
+        return Ok(Handoff::None);
+    }
+    let handoff = match pass {
+        PassTarget::Off => return Ok(Handoff::None),
+        PassTarget::Named(name) => Handoff::Named(name),
+        PassTarget::Path { path, args } => {
+            let path = request.complex(path)?;
+            if let Some(fault) = fault_of(path) {
+                log_fault(request, path, fault);
+                return Ok(Handoff::Failed);
+            }
+            let args = args.as_ref().map(|args| request.complex(args)).transpose()?;
+            Handoff::Path { path, args: args.unwrap_or_default() }
+        }
+    };
+    if check::note_handoff(request)? { Ok(handoff) } else { Ok(Handoff::None) }
+}
+
+/// What is wrong with a path, so that it could name a file that nobody meant.
+fn fault_of(path: &[u8]) -> Option<&'static str> {
+    if !path.starts_with(b"/") {
+        Some("does not begin with \"/\"")
+    } else if path.contains(&0) {
+        Some("has a NUL byte")
+    } else if path.split(|&byte| byte == b'/').any(|segment| segment == b"..") {
+        Some("has a \"..\" segment")
+    } else {
+        None
+    }
+}
+
+fn log_fault(request: Request<'_>, path: &[u8], fault: &str) {
+    let mut line = LineBuffer::new();
+    let _ = line.write_str("secure_link_hmac: the path \"");
+    line.push_escaped(path, fault.len() + " of \"secure_link_hmac_pass\" \"".len() + 1);
+    let _ = write!(line, "\" of \"secure_link_hmac_pass\" {fault}");
+    request.log(Level::Error, &line);
+}

@@ -1,0 +1,453 @@
+//! A policy as the module uses it: the engine's, and where its inputs come from.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use secure_link::{
+    Algorithm, Ambiguity, ArgumentNames, Encoding, Fields, FieldsError, Key, MIN_SECRET_LEN,
+    Policy, Scheme, Secret, Signing, Template, TemplateScheme, TimeField, Variable, Variables,
+    client_sets, names_the_path, read_arguments, unsigned_variable,
+};
+
+use crate::config::{Algorithms, Credential, Located, SecretSource, Settings};
+use crate::ffi::{Block, Complex, Conf, Failed, NotEvaluated, Position, Request, VariableIndex};
+
+/// What one place of the configuration demands of a link. Blocks that set nothing of it share
+/// their parent's, and are told apart from others by its address.
+pub struct LinkPolicy {
+    has_credential: bool,
+    /// The engine's policy; `None` if something that it needs is not configured.
+    policy: Option<Policy>,
+    /// How tokens are made, if there is a message and a secret.
+    signing: Option<Arc<Signing>>,
+    encoding: Encoding,
+    /// Where the value of each variable comes from.
+    sources: Vec<Source>,
+    /// The arguments that are read, by their position in [`Source::Argument`].
+    arguments: ArgumentNames,
+    /// The arguments that are the credential.
+    credential_arguments: ArgumentNames,
+    revoke: std::rc::Rc<[Complex]>,
+    findings: Cell<Vec<Fault>>,
+    is_enforced: Cell<bool>,
+    is_in_location: Cell<bool>,
+}
+
+/// Where the value of a variable comes from.
+enum Source {
+    /// `$uri`, which nothing can replace.
+    Path,
+    /// `$arg_name`, unless `set` or `map` has put a variable of its own in that place.
+    Argument { position: usize, index: VariableIndex },
+    /// Any other variable.
+    Variable(VariableIndex),
+    /// A group of the last regular expression.
+    Capture(Complex),
+}
+
+/// Something to be said of the configuration.
+pub struct Finding {
+    /// Whether nginx may start.
+    pub severity: Severity,
+    /// The directive.
+    pub at: Position,
+    /// What is wrong and what to do.
+    pub text: String,
+}
+
+/// Whether nginx may start with a mistake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// It may.
+    Warning,
+    /// It may not.
+    Error,
+}
+
+/// A mistake in a policy, whose weight depends on how the policy is used.
+struct Fault {
+    weight: Weight,
+    at: Position,
+    text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// A warning in any case.
+    Light,
+    /// An error where the policy is enforced, else a warning.
+    Heavy,
+    /// The same, but a block that is only inherited from need not be complete.
+    Incomplete,
+}
+
+impl LinkPolicy {
+    /// Makes a policy of settings, together with what is to be said of it.
+    pub fn new(conf: &mut Conf<'_>, settings: &Settings, block: &Block) -> Result<Self, Failed> {
+        let mut variables = Variables::default();
+        let mut faults = Faults::default();
+
+        let (credentials, credential_at) =
+            compile_credentials(settings, &mut variables, &mut faults);
+        let has_credential = credential_at.is_some();
+        let message = settings.message.as_ref().map(|message| Located {
+            // The setter has compiled it once, so that it cannot fail.
+            value: Template::parse(&message.value, &mut variables).unwrap_or_default(),
+            at: message.at.clone(),
+        });
+        let algorithm = compile_algorithm(settings, &mut faults);
+        let secrets = match algorithm {
+            Some(algorithm) => {
+                compile_secrets(conf, settings, algorithm, &mut variables, &mut faults)?
+            }
+            None => Vec::new(),
+        };
+
+        let mut sources = Vec::new();
+        let mut arguments = ArgumentNames::default();
+        for variable in variables.as_slice() {
+            sources.push(Source::new(conf, variable, &mut arguments)?);
+        }
+        let mut credential_arguments = ArgumentNames::default();
+        for at in credentials.iter().flat_map(|fields| fields.value().inputs()) {
+            let variable = variables.as_slice().get(at);
+            if let Some(name) = variable.and_then(Variable::argument) {
+                credential_arguments.insert(name.as_bytes());
+            }
+        }
+
+        if let Some(at) = &credential_at {
+            faults.judge_completeness(settings, at);
+            if let Some(message) = &message {
+                let names_path = message.value.inputs().any(|at| {
+                    variables.as_slice().get(at).is_some_and(names_the_path)
+                        || sources.get(at).is_some_and(|source| source.is_one_of(&block.captures))
+                });
+                faults.judge_message(message, names_path, &variables, &credentials, at);
+            }
+        }
+
+        let time = settings.scheme.as_ref().map(|scheme| scheme.value).unwrap_or_default();
+        if let Some(at) = &credential_at {
+            faults.judge_time(time, &credentials, at);
+        }
+        let encoding = settings.encoding.as_ref().map_or(Encoding::Base64Url, |e| e.value);
+        let signing = message
+            .filter(|_| !secrets.is_empty())
+            .map(|message| Arc::new(Signing { message: message.value, secrets }));
+        let policy = signing.as_ref().filter(|_| !credentials.is_empty()).map(|signing| Policy {
+            scheme: Scheme::Template(TemplateScheme {
+                credentials,
+                signing: Arc::clone(signing),
+                encoding,
+                time,
+            }),
+            leeway: settings.leeway.as_ref().map_or(0, |leeway| leeway.value),
+            max_lifetime: settings.max_lifetime.as_ref().map_or(0, |lifetime| lifetime.value),
+            methods: match &settings.methods {
+                Some(methods) => methods.value.clone(),
+                None => vec![b"GET".as_slice().into(), b"HEAD".as_slice().into()],
+            },
+        });
+
+        Ok(LinkPolicy {
+            has_credential,
+            policy,
+            signing,
+            encoding,
+            sources,
+            arguments,
+            credential_arguments,
+            revoke: settings.revoke.as_ref().map(|revoke| revoke.value.clone()).unwrap_or_default(),
+            findings: Cell::new(faults.0),
+            is_enforced: Cell::new(false),
+            is_in_location: Cell::new(false),
+        })
+    }
+
+    /// Notes that a block uses the policy.
+    pub fn note_use(&self, enforced: bool, in_location: bool) {
+        self.is_enforced.set(self.is_enforced.get() || enforced);
+        self.is_in_location.set(self.is_in_location.get() || in_location);
+    }
+
+    /// What is to be said of the policy, once all its uses are noted.
+    pub fn take_findings(&self) -> Vec<Finding> {
+        let enforced = self.is_enforced.get();
+        let matters = |fault: &Fault| {
+            fault.weight != Weight::Incomplete || enforced || self.is_in_location.get()
+        };
+        let faults = self.findings.take().into_iter();
+        faults
+            .filter(matters)
+            .map(|fault| Finding {
+                severity: if enforced && fault.weight != Weight::Light {
+                    Severity::Error
+                } else {
+                    Severity::Warning
+                },
+                at: fault.at,
+                text: fault.text,
+            })
+            .collect()
+    }
+
+    /// Whether it says where a credential is.
+    pub fn has_credential(&self) -> bool {
+        self.has_credential
+    }
+
+    /// The engine's policy, unless something that it needs is not configured.
+    pub fn engine(&self) -> Option<&Policy> {
+        self.policy.as_ref()
+    }
+
+    /// How tokens are made, unless there is no message or no secret.
+    pub fn signing(&self) -> Option<&Signing> {
+        self.signing.as_deref()
+    }
+
+    /// How tokens are written.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// The arguments that are the credential.
+    pub fn credential_arguments(&self) -> &ArgumentNames {
+        &self.credential_arguments
+    }
+
+    /// The values of which any that is not empty and not `0` withdraws an authentic link.
+    pub fn revoke(&self) -> &[Complex] {
+        &self.revoke
+    }
+
+    /// The values of the policy's variables for a request, and whether an argument among them
+    /// occurs twice.
+    pub fn inputs<'r>(&self, request: Request<'r>) -> Result<(&'r [&'r [u8]], bool), NotEvaluated> {
+        let no_memory = NotEvaluated;
+        let arguments = request.alloc(self.arguments.len(), None).ok_or(no_memory)?;
+        let repeated = read_arguments(request.args(), &self.arguments, arguments);
+        let inputs = request.alloc(self.sources.len(), [].as_slice()).ok_or(no_memory)?;
+        for (input, source) in inputs.iter_mut().zip(&self.sources) {
+            *input = match source {
+                Source::Path => request.uri(),
+                Source::Argument { position, index } if request.is_argument(*index) => {
+                    arguments.get(*position).copied().flatten().unwrap_or_default()
+                }
+                Source::Argument { index, .. } | Source::Variable(index) => {
+                    request.variable(*index)?.unwrap_or_default()
+                }
+                Source::Capture(value) => request.complex(value)?,
+            };
+        }
+        Ok((inputs, repeated))
+    }
+}
+
+impl Source {
+    fn new(
+        conf: &Conf<'_>,
+        variable: &Variable,
+        arguments: &mut ArgumentNames,
+    ) -> Result<Self, Failed> {
+        Ok(match variable {
+            Variable::Capture(_) => Source::Capture(conf.compile(variable.to_string().as_bytes())?),
+            Variable::Named(name) if matches!(&**name, "uri" | "document_uri") => Source::Path,
+            Variable::Named(name) => {
+                let index = conf.variable_index(name)?;
+                match variable.argument() {
+                    Some(name) => {
+                        Source::Argument { position: arguments.insert(name.as_bytes()), index }
+                    }
+                    None => Source::Variable(index),
+                }
+            }
+        })
+    }
+
+    fn is_one_of(&self, variables: &[VariableIndex]) -> bool {
+        matches!(self, Source::Variable(index) if variables.contains(index))
+    }
+}
+
+/// Compiles the values of a credential; the position is `None` if there is none.
+fn compile_credentials(
+    settings: &Settings,
+    variables: &mut Variables,
+    faults: &mut Faults,
+) -> (Vec<Fields>, Option<Position>) {
+    let Some(Located { value: Credential::Values(texts), at }) = &settings.credential else {
+        return (Vec::new(), None);
+    };
+    let mut credentials = Vec::new();
+    for text in texts {
+        match Fields::parse(text, variables) {
+            Ok(fields) => credentials.push(fields),
+            Err(error @ (FieldsError::TooMany | FieldsError::Template(_))) => faults.heavy(
+                at,
+                format!("\"secure_link_hmac\" cannot read \"{}\": {error}", text.escape_ascii()),
+            ),
+        }
+    }
+    (credentials, Some(at.clone()))
+}
+
+/// The algorithm; `None` if its name is unknown.
+fn compile_algorithm(settings: &Settings, faults: &mut Faults) -> Option<Algorithm> {
+    match &settings.algorithm {
+        None => Some(Algorithm::Sha256),
+        Some(Located { value: Algorithms::Known(algorithm), .. }) => Some(*algorithm),
+        Some(Located { value: Algorithms::Unknown(name), at }) => {
+            let known: Vec<_> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+            faults.heavy(
+                at,
+                format!(
+                    "\"secure_link_hmac_algorithm\" has an unknown algorithm {name}: write one \
+                     of {}",
+                    known.join(", ")
+                ),
+            );
+            None
+        }
+    }
+}
+
+/// Keys the secrets. An empty one is left out: it would verify what anyone can sign.
+fn compile_secrets(
+    conf: &mut Conf<'_>,
+    settings: &Settings,
+    algorithm: Algorithm,
+    variables: &mut Variables,
+    faults: &mut Faults,
+) -> Result<Vec<Secret>, Failed> {
+    let mut secrets = Vec::new();
+    for Located { value, at } in settings.secrets.iter().flatten() {
+        match value {
+            SecretSource::Kept(kept) => {
+                let secret = conf.main()?.secrets.get(*kept).ok_or(Failed)?;
+                let len = secret.len();
+                if len > 0 {
+                    secrets.push(Secret::Fixed(Box::new(Key::new(algorithm, secret))));
+                }
+                if len < MIN_SECRET_LEN {
+                    faults.heavy(
+                        at,
+                        format!(
+                            "\"secure_link_hmac_secret\" is {}: use at least {MIN_SECRET_LEN} \
+                             random bytes, such as \"openssl rand -hex 32\" prints",
+                            if len == 0 {
+                                "empty".into()
+                            } else {
+                                format!("only {len} bytes long")
+                            }
+                        ),
+                    );
+                }
+            }
+            SecretSource::Variables(text) => {
+                let mut own = Variables::default();
+                let _ = Template::parse(text, &mut own);
+                match own.as_slice().iter().find(|variable| client_sets(variable)) {
+                    Some(variable) => faults.heavy(
+                        at,
+                        format!(
+                            "\"secure_link_hmac_secret\" uses \"{variable}\", which a client \
+                             sets: choose the secret by \"map\", or use \"file:\""
+                        ),
+                    ),
+                    None => faults.light(
+                        at,
+                        "\"secure_link_hmac_secret\" has variables, which nginx's debug log \
+                         shows: use \"file:\" where a secret need not differ by request"
+                            .into(),
+                    ),
+                }
+                let template = Template::parse(text, variables).unwrap_or_default();
+                secrets.push(Secret::PerRequest(template, algorithm));
+            }
+        }
+    }
+    Ok(secrets)
+}
+
+#[derive(Default)]
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn add(&mut self, weight: Weight, at: &Position, text: String) {
+        self.0.push(Fault { weight, at: at.clone(), text });
+    }
+
+    fn heavy(&mut self, at: &Position, text: String) {
+        self.add(Weight::Heavy, at, text);
+    }
+
+    fn light(&mut self, at: &Position, text: String) {
+        self.add(Weight::Light, at, text);
+    }
+
+    fn judge_completeness(&mut self, settings: &Settings, at: &Position) {
+        if settings.message.is_none() {
+            self.add(
+                Weight::Incomplete,
+                at,
+                "\"secure_link_hmac\" has no \"secure_link_hmac_message\": say what is signed, \
+                 for example \"$uri|$arg_ts|$arg_e\""
+                    .into(),
+            );
+        }
+        if settings.secrets.is_none() {
+            self.add(
+                Weight::Incomplete,
+                at,
+                "\"secure_link_hmac\" has no key: add \"secure_link_hmac_secret file:...\"".into(),
+            );
+        }
+    }
+
+    fn judge_message(
+        &mut self,
+        message: &Located<Template>,
+        names_path: bool,
+        variables: &Variables,
+        credentials: &[Fields],
+        credential_at: &Position,
+    ) {
+        let Located { value: message, at } = message;
+        if let Some(variable) = unsigned_variable(message, variables, credentials) {
+            self.heavy(
+                credential_at,
+                format!(
+                    "\"secure_link_hmac\" takes a time or lifetime from \"{variable}\", which is \
+                     not part of \"secure_link_hmac_message\", so that a client could change it: \
+                     add it there"
+                ),
+            );
+        }
+        if let Some(ambiguity) = Ambiguity::find(message, variables, credentials) {
+            self.heavy(at, format!("\"secure_link_hmac_message\" is ambiguous: {ambiguity}"));
+        }
+        if !names_path {
+            self.light(
+                at,
+                "\"secure_link_hmac_message\" has neither \"$uri\" nor \"$request_uri\" nor a \
+                 capture, so that a link is good for every path: add \"$uri\""
+                    .into(),
+            );
+        }
+    }
+
+    fn judge_time(&mut self, time: TimeField, credentials: &[Fields], at: &Position) {
+        if time.is_expiry() && credentials.iter().any(|fields| fields.lifetime().is_some()) {
+            self.heavy(
+                at,
+                format!(
+                    "\"secure_link_hmac\" has a lifetime, for which \"time={}\" leaves no place: \
+                     write \"token,time\"",
+                    time.name()
+                ),
+            );
+        }
+    }
+}
