@@ -1,0 +1,217 @@
+#!/usr/bin/env perl
+
+# What `nginx -t` says about a policy: each mistake once, with file and line of the directive, an error
+# where the policy is enforced, and never with a secret.
+#
+#   MODULE=/path/to.so NGINX=nginx tests/nginx-t.pl
+
+use strict;
+use warnings;
+
+use FindBin;
+use Test::More;
+
+use lib "$FindBin::Bin/lib";
+use NginxT;
+
+fine 'the usual policy', location("$policy ENFORCE");
+accepted 'nothing of the module', "server { location / { } }\n";
+
+# What a policy needs.
+
+mistake 'an algorithm that nobody knows',
+    location("$policy ENFORCE\nsecure_link_hmac_algorithm sha257; #!"),
+    'secure_link_hmac_algorithm', 'sha257';
+mistake 'an algorithm in upper case',
+    location("$policy ENFORCE\nsecure_link_hmac_algorithm SHA256; #!"), 'SHA256';
+mistake 'no message', location("$credential $key ENFORCE"), 'secure_link_hmac_message',
+    qr{ in \S+/nginx\.conf:\d+$}m;
+mistake 'no key', location("$credential $message ENFORCE"), 'secure_link_hmac_secret',
+    qr{ in \S+/nginx\.conf:\d+$}m;
+refused 'no credential, enforced', location("$message $key\nsecure_link_hmac_enforce on; #!"),
+    '"secure_link_hmac"';
+warned 'no credential, in a dry run', location("$message $key\nsecure_link_hmac_enforce dry_run; #!"),
+    '"secure_link_hmac"';
+accepted 'no credential, but a message and a key for tokens', location("$message $key");
+refused 'enforcement of nothing', location("secure_link_hmac_enforce on; #!"), '"secure_link_hmac"';
+refused 'enforcement of a server without a policy, with one in each location',
+    "server {\nsecure_link_hmac_enforce on; #!\nlocation / { $policy } }\n", '"secure_link_hmac"';
+refused 'enforcement of all servers, of which one has no policy',
+    "secure_link_hmac_enforce on;\nserver { $policy location / { } }\nserver { }\n",
+    '"secure_link_hmac"', qr{ in \S+/nginx\.conf:\d+$}m;
+for my $name (qw(
+    md5 sha1 sha224 sha256 sha384 sha512 sha512-224 sha512-256 sha3-224 sha3-256 sha3-384 sha3-512
+    blake2b512 blake2s256 sm3 rmd160
+)) {
+    accepted "algorithm $name", enforced("secure_link_hmac_algorithm $name;");
+}
+
+# Times that a client could change.
+
+my $unsigned = sub {
+    my ($name, $value, $text, @patterns) = @_;
+    mistake $name, location("$key secure_link_hmac $value; ENFORCE\nsecure_link_hmac_message $text; #!"),
+        'secure_link_hmac_message', @patterns;
+};
+$unsigned->('a time outside the message', '$arg_st,$arg_ts,$arg_e', '$uri|$arg_e', '$arg_ts');
+$unsigned->('a lifetime outside the message', '$arg_st,$arg_ts,$arg_e', '$uri|$arg_ts', '$arg_e');
+$unsigned->('an expiry outside the message', '$arg_st,$arg_e', '$uri', '$arg_e');
+$unsigned->('one of two variables of a time outside the message', '$arg_st,$arg_day$arg_hour',
+    '$uri&$arg_day', '$arg_hour');
+$unsigned->('a time of the second credential outside the message',
+    '$arg_st,$arg_ts $cookie_st,$cookie_ts', '"$uri&$arg_ts"', '$cookie_ts');
+mistake 'a time outside the message with time=expires',
+    location("$key secure_link_hmac \$arg_st,\$arg_e; secure_link_hmac_scheme template time=expires; ENFORCE\n"
+        . 'secure_link_hmac_message $uri; #!'), '$arg_e';
+fine 'a time in capitals in the message',
+    location("$credential $key secure_link_hmac_message \$uri|\$arg_TS|\${ARG_E}; ENFORCE");
+fine 'a time that the configuration fixes',
+    location("$key secure_link_hmac \$arg_st,1700000000; secure_link_hmac_message \$uri; ENFORCE");
+fine 'no time at all', location("$key secure_link_hmac \$arg_st; secure_link_hmac_message \$uri; ENFORCE");
+mistake 'more fields than there are',
+    location("$message $key ENFORCE\nsecure_link_hmac \$arg_st,\$arg_ts,\$arg_e,\$arg_x; #!"),
+    '"secure_link_hmac"', qr/three|fields/;
+
+# Secrets.
+
+for my $short (['an empty secret', '""'], ['a secret of 15 bytes', 'topsecret012345']) {
+    my ($name, $text) = @$short;
+    mistake $name, location("$credential $message ENFORCE\nsecure_link_hmac_secret $text; #!"),
+        'secure_link_hmac_secret', qr/empty|16 bytes/;
+    mistake "$name behind a good one",
+        location("$policy ENFORCE\nsecure_link_hmac_secret $text; #!"), 'secure_link_hmac_secret';
+}
+for my $short (
+    ['a key file of 15 bytes', key_file('15.key', "topsecret012345\n"), ''],
+    ['an empty key file', key_file('empty.key', ''), ''],
+    ['a key file with nothing but a line end', key_file('line.key', "\r\n"), ''],
+    ['a key file of 15 bytes in hex', key_file('15.hex', "00" x 15), 'format=hex'],
+    ['a key file of 15 bytes in base64', key_file('15.b64', 'AAAA' x 5), 'format=base64'],
+) {
+    my ($name, $file, $format) = @$short;
+    mistake $name, location("$credential $message ENFORCE\nsecure_link_hmac_secret $file $format; #!"),
+        'secure_link_hmac_secret', qr/empty|16 bytes/;
+}
+for my $good (
+    ['a secret of 16 bytes', 'topsecret0123456'],
+    ['a secret with spaces', '"topsecret 0123456"'],
+    ['a key file of 16 bytes', key_file('16.key', "topsecret0123456\n")],
+    ['a key file of 16 bytes in hex', key_file('16.hex', "0aF1" x 8 . "\r\n") . ' format=hex'],
+    ['a key file of 18 bytes in base64', key_file('18.b64', 'AAAA' x 6) . ' format=base64'],
+    ['a key file that is said to be raw', key_file('raw.key', "\0\xff" x 8) . ' format=raw'],
+) {
+    my ($name, $text) = @$good;
+    fine $name, location("$credential $message secure_link_hmac_secret $text; ENFORCE");
+}
+accepted 'sixteen secrets', enforced("$key\n" x 15);
+refused 'seventeen secrets', enforced("$key\n" x 15 . "$key #!"), 'secure_link_hmac_secret', '16';
+
+for my $variable (qw($arg_k $http_x_key $cookie_k $uri $args $request_uri $host)) {
+    mistake "a secret of $variable",
+        location("$credential $message ENFORCE\nsecure_link_hmac_secret topsecret-0123456$variable; #!"),
+        'secure_link_hmac_secret', $variable;
+}
+my $map = "map \$arg_k \$mapped { default topsecret-0123456789; }\n";
+for my $enforce ('on', 'dry_run', 'off') {
+    warned "a secret of a map, $enforce",
+        $map . location("$credential $message secure_link_hmac_enforce $enforce;\n"
+            . 'secure_link_hmac_secret $mapped; #!'), 'secure_link_hmac_secret', '$mapped';
+    for my $mode (0604, 0602, 0601, 0644, 0666) {
+        my $file = key_file(sprintf('%o.key', $mode), "topsecret0123456", $mode);
+        warned sprintf("a key file of mode %o, $enforce", $mode),
+            location("$credential $message secure_link_hmac_enforce $enforce;\n"
+                . "secure_link_hmac_secret $file; #!"),
+            'secure_link_hmac_secret', sprintf('%o.key', $mode);
+    }
+}
+for my $mode (0400, 0600, 0640, 0660, 0440) {
+    accepted sprintf('a key file of mode %o', $mode), location("$credential $message "
+        . 'secure_link_hmac_secret ' . key_file(sprintf('%o.key', $mode), 'topsecret0123456', $mode) . ';');
+}
+
+# Messages that two links share.
+
+my $ambiguous = sub {
+    my ($text, $first, $second, $fields) = @_;
+    mistake "the message $text",
+        location("$key secure_link_hmac $fields; ENFORCE\nsecure_link_hmac_message $text; #!"),
+        'secure_link_hmac_message', qr/\Q$first\E\W.*\Q$second\E\W/, '"&"';
+};
+my $three = '$arg_st,$arg_ts,$arg_e';
+$ambiguous->('$uri$arg_ts|$arg_e',               '$uri', '$arg_ts', $three);
+$ambiguous->('$uri|$arg_ts$arg_e',               '$arg_ts', '$arg_e', $three);
+$ambiguous->('$uri|$arg_user|$arg_ts|$arg_e',    '$uri', '$arg_user', $three);
+$ambiguous->('$uri-$arg_ts',                     '$uri', '$arg_ts', '$arg_st,$arg_ts');
+$ambiguous->('${uri}7$arg_e',                    '$uri', '$arg_e', '$arg_st,1700000000,$arg_e');
+$ambiguous->('$uri|$arg_user',                   '$uri', '$arg_user', '$arg_st');
+$ambiguous->('$arg_user/$request_uri',           '$arg_user', '$request_uri', '$arg_st');
+$ambiguous->('$arg_user$uri',                    '$arg_user', '$uri', '$arg_st');
+$ambiguous->('$remote_addr.$uri',                '$remote_addr', '$uri', '$arg_st');
+$ambiguous->('$host:$uri',                       '$host', '$uri', '$arg_st');
+$ambiguous->('$cookie_a|$uri',                   '$cookie_a', '$uri', '$arg_st');
+$ambiguous->('$http_a|$uri',                     '$http_a', '$uri', '$arg_st');
+$ambiguous->('$request_method$uri$arg_user',     '$uri', '$arg_user', '$arg_st');
+$ambiguous->('$uri|$request_uri',                '$uri', '$request_uri', '$arg_st');
+$ambiguous->('$uri&$args',                       '$uri', '$args', '$arg_st');
+# The first of two credentials takes its time from elsewhere.
+$ambiguous->('$uri|$arg_ts',                     '$uri', '$arg_ts', '$arg_st $arg_sig,$arg_ts');
+
+for my $captured (['\.(?<kind>[a-z]+)$', '$uri|$kind', '$uri', '$kind'], ['^/(\d+)/(.*)', '$1/$2', '$1', '$2']) {
+    my ($expression, $text, $first, $second) = @$captured;
+    mistake "the message $text of captures",
+        "server { location ~ \"$expression\" { $key secure_link_hmac \$arg_st; ENFORCE\n"
+            . "secure_link_hmac_message $text; #!\n} }\n", qr/\Q$first\E\W.*\Q$second\E\W/;
+}
+mistake 'a message with a variable of set beside $uri',
+    "server { set \$who \$arg_who; location / { $key secure_link_hmac \$arg_st; ENFORCE\n"
+        . "secure_link_hmac_message \$uri&\$who; #!\n} }\n", '$uri', '$who';
+mistake 'a message with a map beside $uri',
+    $map . location("$key secure_link_hmac \$arg_st; ENFORCE\nsecure_link_hmac_message \$uri&\$mapped; #!"),
+    '$uri', '$mapped';
+
+for my $clear (
+    ['$uri|$arg_ts|$arg_e', $three],
+    ['$arg_ts|$arg_e|$uri', $three],
+    ['$arg_ts$uri|$arg_e', $three],
+    ['$scheme://$host$request_uri', '$arg_st'],
+    ['$request_method:$uri', '$arg_st'],
+    ['$host$uri|$arg_ts|$arg_e', $three],
+    ['$remote_addr|$uri|$arg_ts|$arg_e', $three],
+    ['$uri&$arg_user&$arg_kind', '$arg_st'],
+    ['"$cookie_a;$uri"', '$arg_st'],
+    ['"$http_a' . "\n" . '$uri"', '$arg_st'],
+    ['$uri|$arg_ts|$arg_e', '$arg_st,$arg_ts,$arg_e $cookie_st,$arg_ts,$arg_e'],
+) {
+    my ($text, $fields) = @$clear;
+    fine "the message $text", location("$key secure_link_hmac $fields; secure_link_hmac_message $text; ENFORCE");
+}
+
+# Messages that say nothing of the file.
+
+for my $enforce ('on', 'dry_run', 'off') {
+    my $head = "$credential $key secure_link_hmac_enforce $enforce;";
+    warned "a message without a path, $enforce",
+        location("$head\nsecure_link_hmac_message \$arg_ts|\$arg_e; #!"), 'secure_link_hmac_message', '$uri';
+    accepted "a message with \$request_uri, $enforce",
+        location("$head secure_link_hmac_message \$request_uri|\$arg_ts|\$arg_e;");
+    accepted "a message with a capture, $enforce", 'server { location ~ "^/files/(.*)" { '
+        . "$head secure_link_hmac_message \$1|\$arg_ts|\$arg_e; } }\n";
+    accepted "a message with a named capture, $enforce", 'server { location ~ "^/files/(?<file>.*)" { '
+        . "$head secure_link_hmac_message \$file|\$arg_ts|\$arg_e; } }\n";
+    warned "a message with a capture of another location, $enforce",
+        'server { location ~ "^/other/(?<file>.*)" { } location ~ "^/files/" { '
+        . "$head\nsecure_link_hmac_message \$file|\$arg_ts|\$arg_e; #!\n} }\n", 'secure_link_hmac_message';
+}
+
+# Ways round the check that a client could open.
+
+for my $value (qw($arg_x $http_x_debug $cookie_x $uri $args $request_uri $host), '$arg_a$http_b', '"x$arg_a"') {
+    warned "bypass $value", enforced("secure_link_hmac_bypass $value; #!"),
+        'secure_link_hmac_bypass', $value =~ /(\$\w+)/;
+}
+warned 'bypass of a client behind one of a map',
+    $map . enforced('secure_link_hmac_bypass $mapped $arg_x; #!'), 'secure_link_hmac_bypass', '$arg_x';
+accepted 'bypass of a map', $map . enforced('secure_link_hmac_bypass $mapped;');
+accepted 'bypass of a map and what a client sends', $map . enforced('secure_link_hmac_bypass $mapped$arg_x;');
+
+done_testing;
