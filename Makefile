@@ -3,6 +3,8 @@
 # Which nginx the module is built for (it fits no other version): this machine's own, from Debian's
 # nginx-dev, or the one of the crate nginx-src. For another configured tree see scripts/build.
 NGINX ?= $(if $(wildcard /usr/share/nginx/src/conf_flags /etc/debian_version),distro,vendored)
+# nginx itself reads an environment variable of this name (sockets that it inherits).
+unexport NGINX
 # What `make test` runs in t/: all, or one suite (make test T=t/variables.t).
 T ?=
 

@@ -12,6 +12,8 @@
 # The server is stopped and the directory removed when the script ends, however it ends.
 
 PATH=$PATH:/usr/sbin:/sbin
+nginx=${NGINX:-nginx}
+unset NGINX # nginx reads a variable of this name: sockets that it inherits
 dir=
 server=
 
@@ -94,7 +96,7 @@ example_start() {
         port=$((20000 + RANDOM % 10000 * 2))
         sed "s/127\.0\.0\.1:8080/127.0.0.1:$port/; s/127\.0\.0\.1:8081/127.0.0.1:$((port + 1))/" \
             nginx.conf.example >"$dir/nginx.conf.example"
-        "$NGINX" -p "$dir/" -c nginx.conf.example -e logs/error.log -g 'daemon off;' 2>"$dir/stderr" &
+        "$nginx" -p "$dir/" -c nginx.conf.example -e logs/error.log -g 'daemon off;' 2>"$dir/stderr" &
         server=$!
         while kill -0 "$server" 2>/dev/null; do
             if [ -s "$dir/logs/nginx.pid" ]; then return; fi # written when it listens

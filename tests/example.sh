@@ -24,7 +24,7 @@ link() {
 }
 
 example_tree
-said=$("$NGINX" -t -p "$dir/" -c nginx.conf.example -e stderr 2>&1) || true
+said=$("$nginx" -t -p "$dir/" -c nginx.conf.example -e stderr 2>&1) || true
 ok 'nginx -t accepts the example as it is' grep -q 'test is successful' <<<"$said"
 ok 'and warns of nothing' is "$(grep -E '\[(warn|notice|error|emerg|crit|alert)\]' <<<"$said" || true)" ''
 example_start
