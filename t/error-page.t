@@ -125,7 +125,7 @@ denied: verdict=missing
 
 === an error_page that a backend answers is told the verdict
 --- config
-location / {
+location /files/ {
     secure_link_hmac_enforce on;
     error_page 410 = @backend;
 }
@@ -206,14 +206,14 @@ denied: verdict=missing
 
 === a denied request is not handed off where the error_page lies
 --- config
-location / {
+location /files/ {
     secure_link_hmac_enforce on;
     secure_link_hmac_pass /internal$uri;
     error_page 403 /files/report.txt;
 }
 location /internal/ { internal; }
 --- request
-GET /sorry.txt
+GET /files/x
 --- error_code: 403
 --- response_body
 the report
@@ -224,7 +224,7 @@ denied: verdict=missing
 
 === recursive_error_pages: nor there
 --- config
-location / {
+location /files/ {
     recursive_error_pages on;
     secure_link_hmac_enforce on;
     secure_link_hmac_pass /internal$uri;
@@ -232,7 +232,7 @@ location / {
 }
 location /internal/ { internal; }
 --- request
-GET /sorry.txt
+GET /files/x
 --- error_code: 200
 --- response_body
 the report
@@ -260,7 +260,7 @@ denied: verdict=missing
 --- config
 location /files/ {
     secure_link_hmac_enforce on;
-    error_page 403 /other/report.txt;
+    error_page 403 /other/report.txt?$args;
 }
 location /other/ {
     secure_link_hmac_leeway 1s;
@@ -280,7 +280,7 @@ denied: verdict=forged
 --- config
 location /files/ {
     secure_link_hmac_enforce on;
-    error_page 403 /other/report.txt;
+    error_page 403 /other/report.txt?$args;
 }
 location /other/ {
     secure_link_hmac_secret fedcba9876543210fedcba9876543210;
@@ -303,7 +303,7 @@ denied: verdict=forged
 --- config
 location /files/ {
     secure_link_hmac_enforce on;
-    error_page 403 = /other/report.txt;
+    error_page 403 = /other/report.txt?$args;
 }
 location /other/ {
     secure_link_hmac_secret fedcba9876543210fedcba9876543210;
@@ -358,7 +358,7 @@ denied: verdict=missing
 === a dry run says once what it would deny, though the request is redirected
 --- config
 secure_link_hmac_enforce dry_run;
-location / { index report.txt; }
+location /files/ { index report.txt; }
 --- request
 GET /files/
 --- response_body

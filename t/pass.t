@@ -1,11 +1,7 @@
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;
-use LinkedFiles;
-
-add_block_preprocessor(sub {
-    my ($block) = @_;
-    $block->set_value('user_files', $block->user_files . <<'_END_');
+use LinkedFiles <<'_END_';
 >>> ../conf/users
 ben:{PLAIN}ben
 >>> internal/files/digits.txt
@@ -14,14 +10,11 @@ ben:{PLAIN}ben
 what?
 >>> internal/files/what
 not that
->>> internal/files/a b.txt
-a b
 >>> internal/files/100%25.txt
 not decoded
 >>> secret.txt
 secret
 _END_
-});
 
 our $ben = 'Authorization: Basic YmVuOmJlbg==';
 
@@ -342,10 +335,11 @@ location /files/ {
     secure_link_hmac_pass /internal$uri;
 }
 location /internal/ { internal; }
+location /internal/files/a { internal; return 200 "$uri\n"; }
 --- request eval
 ["GET /files/a%20b.txt?" . link_args('/files/a b.txt'), "GET /files/100%2525.txt?" . link_args('/files/100%25.txt')]
 --- response_body eval
-["a b\n", "not decoded\n"]
+["/internal/files/a b.txt\n", "not decoded\n"]
 
 
 

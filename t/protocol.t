@@ -115,18 +115,37 @@ report
 
 
 
-=== a credential in a cookie and in a header over HTTP/2
+=== a credential in cookies over HTTP/2
 --- config
 location /files/ {
-    secure_link_hmac $cookie_st,$cookie_ts,$cookie_e $http_x_st,$http_x_ts,$http_x_e;
-    secure_link_hmac_message "$uri|$cookie_ts;$http_x_ts
-$cookie_e;$http_x_e";
+    secure_link_hmac $cookie_st,$cookie_ts,$cookie_e;
+    secure_link_hmac_message $uri|$cookie_ts|$cookie_e;
     secure_link_hmac_enforce on;
 }
 --- http2
 --- more_headers eval
-my $ts = time() - 10;
-"Cookie: a=1; st=" . token("/files/report.txt|$ts;\n3600;") . "; ts=$ts; e=3600\nX-Other: 1"
+my ($st, $ts, $e) = link('/files/report.txt') =~ /st=(.*)&ts=(.*)&e=(.*)/;
+"Cookie: a=1; st=$st; ts=$ts; e=$e"
+--- request
+GET /files/report.txt
+--- response_body
+the report
+--- response_headers
+X-Verdict: granted
+
+
+
+=== a credential in headers over HTTP/2
+--- config
+location /files/ {
+    secure_link_hmac $http_x_st,$http_x_ts,$http_x_e;
+    secure_link_hmac_message $uri|$http_x_ts|$http_x_e;
+    secure_link_hmac_enforce on;
+}
+--- http2
+--- more_headers eval
+my ($st, $ts, $e) = link('/files/report.txt') =~ /st=(.*)&ts=(.*)&e=(.*)/;
+"X-St: $st\nX-Ts: $ts\nX-E: $e"
 --- request
 GET /files/report.txt
 --- response_body

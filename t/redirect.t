@@ -10,7 +10,7 @@ __DATA__
 === a grant is carried to the index of a directory
 --- config
 secure_link_hmac_enforce on;
-location / { index report.txt; }
+location /files/ { index report.txt; }
 --- request eval
 ["GET " . link('/files/'), "GET /files/", "GET /files/?" . link_args('/files/report.txt')]
 --- error_code eval
@@ -117,7 +117,7 @@ X-Verdict: granted
 === a grant is not carried to a fallback that has a policy of its own
 --- config
 secure_link_hmac_enforce on;
-location /files/ { try_files $uri /other/report.txt; }
+location /files/ { try_files $uri /other/report.txt?$args; }
 location /other/ { secure_link_hmac_methods GET; }
 --- request eval
 "GET " . link('/files/x')
@@ -263,7 +263,7 @@ location /other/ { internal; secure_link_hmac_enforce on; secure_link_hmac_leewa
 "GET " . link('/files/report.txt')
 --- error_code: 403
 --- response_headers
-X-Verdict: forged
+X-Verdict: missing
 
 
 
@@ -311,7 +311,7 @@ X-Verdict: granted
 === a grant is not carried to an error_page that has a policy of its own
 --- config
 secure_link_hmac_enforce on;
-location /files/ { error_page 404 = /other/report.txt; }
+location /files/ { error_page 404 = /other/report.txt?$args; }
 location /other/ { secure_link_hmac_leeway 1s; }
 --- request eval
 "GET " . link('/files/x')
@@ -325,16 +325,16 @@ X-Verdict: forged
 --- config
 secure_link_hmac_enforce on;
 recursive_error_pages on;
-location /files/ { error_page 404 = /between/nothing; }
+location /files/ { error_page 404 = /between/nothing?$args; }
 location /between/ {
     secure_link_hmac_secret fedcba9876543210fedcba9876543210;
     secure_link_hmac_message $arg_ts|$arg_e|between;
     secure_link_hmac $arg_between,$arg_ts,$arg_e;
-    error_page 404 = /other/report.txt;
+    error_page 404 = /other/report.txt?$args;
 }
 --- request eval
 do {
-    my ($link, $args) = (link('/files/x'), '');
+    my $link = link('/files/x');
     my ($ts, $e) = $link =~ /ts=(\d+)&e=(\d+)/;
     "GET $link&between=" . token("$ts|$e|between", secret => other_secret);
 }

@@ -1,13 +1,10 @@
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;
-use LinkedFiles;
-
-# ben:ben
-add_block_preprocessor(sub {
-    my ($block) = @_;
-    $block->set_value('user_files', $block->user_files . ">>> ../conf/users\nben:{PLAIN}ben\n");
-});
+use LinkedFiles <<'_END_';
+>>> ../conf/users
+ben:{PLAIN}ben
+_END_
 
 our $ben = 'Authorization: Basic YmVuOmJlbg==';
 
@@ -134,7 +131,7 @@ location /files/ {
 }
 location = /ask {
     secure_link_hmac off;
-    if ($arg_user = ben) { return 204; }
+    if ($request_uri ~ user=ben) { return 204; }
     return 403;
 }
 --- request eval
@@ -300,7 +297,7 @@ secure_link_hmac_enforce on;
 location /files/ {
     satisfy any;
     allow all;
-    try_files /nothing /other/report.txt;
+    try_files /nothing /other/report.txt?$args;
 }
 location /other/ { }
 --- request eval
@@ -459,7 +456,7 @@ location /files/ {
 }
 location = /ask {
     secure_link_hmac off;
-    if ($arg_user = ben) { return 204; }
+    if ($request_uri ~ user=ben) { return 204; }
     return 401;
 }
 --- request eval

@@ -1,11 +1,7 @@
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;
-use LinkedFiles;
-
-add_block_preprocessor(sub {
-    my ($block) = @_;
-    $block->set_value('user_files', $block->user_files . <<'_END_');
+use LinkedFiles <<'_END_';
 >>> pages/include.html
 [<!--# include virtual="/files/report.txt" -->]
 >>> pages/nested.html
@@ -21,7 +17,6 @@ yes
 >>> internal/big.txt
 0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ
 _END_
-});
 
 run_tests();
 

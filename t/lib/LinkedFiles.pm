@@ -11,6 +11,8 @@ package LinkedFiles;
 # block says what is. It gets these files in the server's html directory, an X-Verdict header in
 # every response, and an access log line "URI verdict=... status=..." for every main request.
 #
+# The suite's own files, if it has some, follow the name: use LinkedFiles <<'_END_';
+#
 #     --- http_config    is added to what is here
 #     --- no_policy      leaves the policy at http level out
 #     --- user_files     is added to the files here
@@ -46,6 +48,11 @@ sorry
 _END_
 
 my $denial = qr/(?:denied|would deny): verdict=\w+/;
+
+sub import {
+    my ($class, $files) = @_;
+    $user_files .= $files if defined $files;
+}
 
 Test::Nginx::Socket::add_block_preprocessor(sub {
     my ($block) = @_;

@@ -1,0 +1,568 @@
+# Ways round the check, each of them tried.
+
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use SecureLink;
+use LinkedFiles <<'_END_';
+>>> files/secret.txt
+the secret
+>>> internal/files/secret.txt
+the secret, handed over
+>>> secret.txt
+the secret
+_END_
+
+run_tests();
+
+__DATA__
+
+=== a verdict read in "if" is not that of the URI which a rewrite makes
+--- config
+location /open/ {
+    if ($secure_link_hmac_status = granted) { set $good 1; }
+    rewrite ^/open/(.*)$ /files/$1 last;
+}
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+    add_header X-Good "$good" always;
+}
+location /internal/ { internal; }
+--- request eval
+"GET " . link('/open/secret.txt')
+--- error_code: 403
+--- response_headers
+X-Good: 1
+--- denials
+denied: verdict=forged
+
+
+
+=== nor is one read in the server's "if"
+--- config
+if ($secure_link_hmac = 1) { set $good 1; }
+rewrite ^/open/(.*)$ /files/$1;
+location /files/ { secure_link_hmac_enforce on; }
+--- request eval
+"GET " . link('/open/secret.txt')
+--- error_code: 403
+--- response_headers
+X-Verdict: forged
+
+
+
+=== nor is one read before a rewrite changes the arguments
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    set $early $secure_link_hmac_status;
+    rewrite ^(.*)$ $1?st=x&ts=1&e=2? break;
+}
+--- request eval
+"GET " . link('/files/secret.txt')
+--- error_code: 403
+--- response_headers
+X-Verdict: malformed
+
+
+
+=== nor is one read before "set $args"
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    set $early $secure_link_hmac_status;
+    set $args "st=x&ts=1&e=2";
+}
+--- request eval
+"GET " . link('/files/secret.txt')
+--- error_code: 403
+--- response_headers
+X-Verdict: malformed
+
+
+
+=== a configuration that sets the variables grants nothing
+--- config
+location /files/ {
+    set $secure_link_hmac_status granted;
+    set $secure_link_hmac 1;
+    secure_link_hmac_enforce on;
+}
+--- request
+GET /files/secret.txt
+--- error_code: 403
+--- denials
+denied: verdict=missing
+
+
+
+=== commas in an argument make no time and no lifetime
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- request eval
+[
+    do { my ($st, $ts, $e) = link('/files/secret.txt') =~ /st=(.*)&ts=(.*)&e=(.*)/; "GET /files/secret.txt?st=$st,$ts,$e" },
+    do { my $st = token('/files/secret.txt||'); "GET /files/secret.txt?st=$st," . (time() - 10) . ",3600" },
+    do { my $st = token('/files/secret.txt||'); "GET /files/secret.txt?st=$st," . time() . ",0&ts=&e=" },
+    do { my $ts = time(); my $st = token("/files/secret.txt|$ts,0|"); "GET /files/secret.txt?st=$st&ts=$ts,0&e=" },
+    do { my $ts = time() - 7200; my $st = token("/files/secret.txt|$ts|3600"); "GET /files/secret.txt?st=$st,$ts,0&ts=$ts&e=3600" },
+    do { my $ts = time() - 7200; my $st = token("/files/secret.txt|$ts|3600"); "GET /files/secret.txt?st=$st&ts=$ts&e=0,3600" },
+]
+--- error_code eval
+[(403) x 6]
+--- response_headers eval
+[("X-Verdict: malformed") x 6]
+
+
+
+=== where no lifetime is configured none can be brought along
+--- config
+location /files/ {
+    secure_link_hmac $arg_st,$arg_ts;
+    secure_link_hmac_message $uri|$arg_ts;
+    secure_link_hmac_max_lifetime 1h;
+    secure_link_hmac_enforce on;
+}
+--- request eval
+[
+    do { my $ts = time() - 10; my $st = token("/files/secret.txt|$ts"); "GET /files/secret.txt?st=$st&ts=$ts,60" },
+    do { my $ts = time() - 10; my $st = token("/files/secret.txt|$ts,60"); "GET /files/secret.txt?st=$st&ts=$ts,60" },
+    do { my $ts = time() - 10; my $st = token("/files/secret.txt|$ts"); "GET /files/secret.txt?st=$st,$ts,60" },
+]
+--- error_code eval
+[(403) x 3]
+--- response_headers eval
+[("X-Verdict: malformed") x 3]
+
+
+
+=== commas in a cookie make no time and no lifetime
+--- config
+location /files/ {
+    secure_link_hmac $cookie_st;
+    secure_link_hmac_message $uri;
+    secure_link_hmac_enforce on;
+}
+--- more_headers eval
+[
+    "Cookie: st=" . token('/files/secret.txt') . "," . time() . ",3600",
+    "Cookie: st=" . token('/files/secret.txt') . ",",
+    "Cookie: st=" . token('/files/secret.txt'),
+]
+--- request eval
+["GET /files/secret.txt", "GET /files/secret.txt", "GET /files/secret.txt"]
+--- error_code eval
+[403, 403, 200]
+
+
+
+=== who brings no key, or one that nobody has, cannot sign with the empty secret
+--- http_config
+    map $arg_key $secret_of_key {
+        acme    0123456789abcdef0123456789abcdef;
+        globex  tooshort;
+    }
+--- config
+location /files/ {
+    secure_link_hmac_secret $secret_of_key;
+    secure_link_hmac_enforce on;
+}
+--- request eval
+[
+    "GET " . link('/files/secret.txt', secret => ''),
+    "GET " . link('/files/secret.txt', secret => '', args => 'key='),
+    "GET " . link('/files/secret.txt', secret => '', args => 'key=nobody'),
+    "GET " . link('/files/secret.txt', secret => 'tooshort', args => 'key=globex'),
+    "GET " . link('/files/secret.txt', secret => "\0" x 64),
+    "GET " . link('/files/secret.txt', args => 'key=globex'),
+    "GET " . link('/files/secret.txt', args => 'key=acme'),
+]
+--- error_code eval
+[(403) x 6, 200]
+--- response_headers eval
+[("X-Verdict: unknown_key") x 6, "X-Verdict: granted"]
+
+
+
+=== the secret is not looked for twice: "key=acme&key=" does not sign with one and verify with another
+--- http_config
+    map $arg_key $secret_of_key {
+        acme    0123456789abcdef0123456789abcdef;
+        globex  fedcba9876543210fedcba9876543210;
+    }
+--- config
+location /files/ {
+    secure_link_hmac_secret $secret_of_key;
+    secure_link_hmac_message $uri|$arg_key&$arg_ts|$arg_e;
+    secure_link_hmac_enforce on;
+}
+--- request eval
+map { my ($key, $args) = @$_; my $ts = time() - 10; my $st = token("/files/secret.txt|$key&$ts|3600"); [ "GET /files/secret.txt?st=$st&ts=$ts&e=3600&$args" ] }
+    ['globex', 'key=globex'], ['globex', 'key=globex&key=acme'], ['globex', 'key=acme&key=globex'], ['acme', 'key=acme&KEY=globex'], ['acme', 'key=acme'];
+--- error_code eval
+[403, 403, 403, 403, 200]
+--- response_headers eval
+["X-Verdict: forged", "X-Verdict: malformed", "X-Verdict: malformed", "X-Verdict: malformed", "X-Verdict: granted"]
+
+
+
+=== an argument given twice is refused, whichever is the good one
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- request eval
+[
+    map { "GET /files/secret.txt?$_" }
+    (map { my $good = link_args('/files/secret.txt'); ("$good&$_", "$_&$good") }
+        'st=x', 'ts=1', 'e=0', 'ST=x', 'Ts=1', 'E=0', 'st=', 'ts', 'e=', link_args('/files/secret.txt')),
+    link_args('/files/secret.txt')
+]
+--- error_code eval
+[(403) x 20, 200]
+--- response_headers eval
+[("X-Verdict: malformed") x 20, "X-Verdict: granted"]
+
+
+
+=== an argument that only the message has is refused when it is given twice
+--- config
+location /files/ {
+    secure_link_hmac_message $uri|$arg_ts|$arg_e|$arg_user;
+    secure_link_hmac_enforce on;
+}
+--- request eval
+[
+    map { my ($signed, $sent) = @$_; my $ts = time() - 10; "GET /files/secret.txt?st=" . token("/files/secret.txt|$ts|3600|$signed") . "&ts=$ts&e=3600&$sent" }
+    ['ben', 'user=ben'], ['ben', 'user=ben&user=eve'], ['ben', 'user=eve&user=ben'], ['ben', 'user=ben&USER=eve'], ['ben', 'user=eve'], ['', ''], ['', 'user']
+]
+--- error_code eval
+[200, 403, 403, 403, 403, 200, 200]
+--- response_headers eval
+[map { "X-Verdict: $_" } qw(granted malformed malformed malformed forged granted granted)]
+
+
+
+=== another argument may be there as often as it likes, and an escaped name is another argument
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- request eval
+[
+    map { "GET " . link('/files/secret.txt', args => $_) } 'a=1&a=2', 's%74=x', 'xst=1&st2=2', '&&', 'st%3dx', 'ST2=3'
+]
+--- error_code eval
+[(200) x 6]
+
+
+
+=== a semicolon and a fragment separate no arguments
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- request eval
+[
+    do { my $a = link_args('/files/secret.txt'); $a =~ tr/&/;/; "GET /files/secret.txt?$a" },
+    do { my $a = link_args('/files/secret.txt', ts => time() - 7200); "GET /files/secret.txt?$a;e=0" },
+    do { my $a = link_args('/files/secret.txt', ts => time() - 7200); "GET /files/secret.txt?$a#&e=0" },
+    do { my $a = link_args('/files/secret.txt'); "GET /files/secret.txt#?$a" },
+]
+--- error_code eval
+[403, 403, 410, 403]
+
+
+
+=== a field may not be moved into another one
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- request eval
+do {
+    my $ts = time() - 7200;
+    my $st = token("/files/secret.txt|$ts|3600");
+    [
+        map { "GET $_" }
+        "/files/secret.txt%7C$ts?st=$st&ts=3600&e=",
+        "/files/secret.txt%7C$ts%7C3600?st=$st",
+        "/files/secret.txt?st=$st&ts=$ts%7C3600",
+        "/files/secret.txt?st=$st&ts=$ts|3600&e=",
+        "/files/secret.txt?st=$st",
+        "/files/secret.txt?st=$st&ts=$ts",
+        "/files/secret.txt?st=$st&ts=" . ($ts + 7200) . "&e=3600",
+        "/files/secret.txt?st=$st&ts=$ts&e=36000",
+    ]
+}
+--- error_code eval
+[(403) x 8]
+
+
+
+=== a hand-off into its own policy gives what the link was for and nothing else
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /files/by-name/$arg_name;
+}
+--- user_files
+>>> files/by-name/a.txt
+a
+--- request eval
+["GET " . link('/files/x', args => 'name=a.txt'), "GET /files/by-name/a.txt?name=a.txt", "GET " . link('/files/x', secret => other_secret, args => 'name=a.txt')]
+--- error_code eval
+[200, 403, 403]
+
+
+
+=== a dry run under "satisfy any" grants nothing
+--- config
+location /files/ {
+    satisfy any;
+    deny all;
+    secure_link_hmac_enforce dry_run;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- request eval
+"GET " . link('/files/secret.txt')
+--- error_code: 403
+
+
+
+=== %3F is part of the path and begins no arguments
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- request eval
+[
+    "GET /files/secret.txt%3F?" . link_args('/files/secret.txt'),
+    "GET /files/secret.txt%3Fx.pdf?" . link_args('/files/secret.txt?x.pdf'),
+    "GET /files/secret.txt%3F" . link_args('/files/secret.txt'),
+]
+--- error_code eval
+[403, 404, 403]
+--- response_headers eval
+["X-Verdict: forged", "X-Verdict: granted", "X-Verdict: missing"]
+
+
+
+=== %2F, "//" and dot segments are what they are after normalisation
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- request eval
+[
+    (map { "GET $_?" . link_args('/files/secret.txt') } '/files%2Fsecret.txt', '/files//secret.txt', '/files/./secret.txt', '/x/../files/secret.txt', '/%66iles/s%65cret.txt'),
+    "GET /files/report.txt/../secret.txt?" . link_args('/files/report.txt'),
+    "GET /files/report.txt%2F..%2Fsecret.txt?" . link_args('/files/report.txt'),
+    "GET /files/%2e%2e/secret.txt",
+    "GET /files/%2e%2e%2finternal/files/secret.txt?" . link_args('/files/secret.txt'),
+    "GET /internal%2Ffiles/secret.txt?" . link_args('/internal/files/secret.txt'),
+]
+--- error_code eval
+[(200) x 5, 403, 403, 200, 404, 404]
+
+
+
+=== slashes that are not merged are another path
+--- config
+merge_slashes off;
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- request eval
+["GET /files//secret.txt?" . link_args('/files/secret.txt'), "GET /files//secret.txt?" . link_args('/files//secret.txt')]
+--- error_code eval
+[403, 200]
+
+
+
+=== a NUL reaches nobody
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- raw_request eval
+"GET /files/secret.txt%00.pdf?" . link_args('/files/secret.txt') . " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+--- error_code: 400
+
+
+
+=== the internal location is nobody's to ask for, with whatever link
+--- config
+secure_link_hmac_enforce on;
+location /files/ { secure_link_hmac_pass /internal$uri; }
+location /internal/ { internal; }
+--- request eval
+[
+    "GET " . link('/internal/files/secret.txt'),
+    "GET /internal/files/secret.txt?" . link_args('/files/secret.txt'),
+    "GET /internal/files/secret.txt",
+    "HEAD " . link('/internal/files/secret.txt'),
+    "GET /files/../internal/files/secret.txt?" . link_args('/internal/files/secret.txt'),
+]
+--- error_code eval
+[(404) x 5]
+
+
+
+=== an absolute request target leads nowhere else
+--- config
+secure_link_hmac_enforce on;
+location /files/ { secure_link_hmac_pass /internal$uri; }
+location /internal/ { internal; }
+--- raw_request eval
+[map { "GET http://" . $_ . " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" }
+    "localhost/internal/files/secret.txt?" . link_args('/internal/files/secret.txt')]
+--- error_code: 404
+
+
+
+=== an absolute request target without a path
+--- config
+secure_link_hmac_enforce on;
+location = / { index report.txt; }
+--- raw_request eval
+"GET http://localhost?" . link_args('/files/secret.txt') . " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+--- error_code: 403
+--- response_headers
+X-Verdict: forged
+
+
+
+=== an absolute request target does not bring its host into the path
+--- config
+secure_link_hmac_enforce on;
+--- raw_request eval
+"GET http://x/files/report.txt/files/secret.txt?" . link_args('/files/secret.txt') . " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+--- error_code: 403
+
+
+
+=== a bad argument is not made good by a good cookie, an empty one counts as none
+--- config
+location /files/ {
+    secure_link_hmac $arg_st $cookie_st;
+    secure_link_hmac_message $uri;
+    secure_link_hmac_enforce on;
+}
+--- more_headers eval
+[("Cookie: st=" . token('/files/secret.txt')) x 4]
+--- request eval
+["GET /files/secret.txt?st=x", "GET /files/secret.txt?st=" . token('/files/other.txt'), "GET /files/secret.txt?st=", "GET /files/secret.txt?st=,"]
+--- error_code eval
+[403, 403, 200, 403]
+--- response_headers eval
+["X-Verdict: malformed", "X-Verdict: forged", "X-Verdict: granted", "X-Verdict: malformed"]
+
+
+
+=== headers that other servers would heed change neither method nor path
+--- config
+secure_link_hmac_enforce on;
+--- more_headers
+X-HTTP-Method-Override: GET
+X-Original-URL: /sorry.txt
+X-Rewrite-URL: /sorry.txt
+X-Accel-Redirect: /files/secret.txt
+--- request eval
+["GET /files/secret.txt", "POST " . link('/files/secret.txt') . "\nx=1"]
+--- error_code eval
+[403, 403]
+--- response_headers eval
+["X-Verdict: missing", "X-Verdict: out_of_scope"]
+
+
+
+=== a good link opens one connection's one request
+--- config
+location /files/ { secure_link_hmac_enforce on; }
+--- pipelined_requests eval
+["GET " . link('/files/report.txt'), "GET /files/secret.txt", "GET /files/secret.txt?" . link_args('/files/report.txt')]
+--- error_code eval
+[200, 403, 403]
+
+
+
+=== who was let in by address is checked where a redirect leads into the enforced policy
+--- config
+secure_link_hmac_enforce on;
+location /lan/ {
+    satisfy any;
+    allow 127.0.0.0/8;
+    try_files /nothing /files/secret.txt?$args;
+}
+location /files/ { }
+--- request eval
+["GET " . link('/lan/x', secret => other_secret), "GET /lan/x"]
+--- error_code eval
+[403, 403]
+
+
+
+=== a denial that was overruled is none that opens an error page
+--- config
+secure_link_hmac_enforce on;
+recursive_error_pages on;
+location /lan/ {
+    satisfy any;
+    allow 127.0.0.0/8;
+    error_page 404 = /files/secret.txt;
+}
+location /files/ { }
+--- request
+GET /lan/x
+--- error_code: 403
+
+
+
+=== a denial of a dry run opens no error page of the enforced policy
+--- config
+location /soft/ {
+    secure_link_hmac_enforce dry_run;
+    error_page 404 = /files/secret.txt;
+}
+location /files/ { secure_link_hmac_enforce on; }
+--- request
+GET /soft/x
+--- error_code: 403
+
+
+
+=== a bypass of the first location is none of the second
+--- http_config
+    map $arg_probe $probe { 1 1; }
+--- config
+secure_link_hmac_enforce on;
+location /health/ {
+    secure_link_hmac_bypass $probe;
+    error_page 404 = /files/secret.txt;
+}
+location /files/ { }
+--- request
+GET /health/x?probe=1
+--- error_code: 403
+
+
+
+=== a grant of another policy opens nothing, though the link is good for both
+--- config
+location /cheap/ {
+    secure_link_hmac_methods GET POST;
+    secure_link_hmac_enforce on;
+    error_page 404 405 = @dear;
+}
+location @dear {
+    secure_link_hmac_methods GET;
+    secure_link_hmac_enforce on;
+    root html;
+}
+--- request eval
+["POST " . link('/cheap/x') . "\nx=1"]
+--- error_code: 403
+--- response_headers
+X-Verdict: out_of_scope
