@@ -41,7 +41,7 @@ my @mistakes = (
     ['an unknown algorithm', "$policy\nsecure_link_hmac_algorithm sha257; #!"],
     ['a missing message', "$key\n$credential"],
     ['a missing key', "$message\n$credential"],
-    ['a time outside the message', "$credential $key\nsecure_link_hmac_message \$uri|\$arg_e; #!"],
+    ['a time outside the message', "$key secure_link_hmac_message \$uri|\$arg_e;\n$credential #!"],
     ['a short secret', "$credential $message\nsecure_link_hmac_secret topsecret; #!"],
     ['a secret of a client', "$credential $message\nsecure_link_hmac_secret topsecret-0123456\$arg_k; #!"],
     ['an ambiguous message', "$credential $key\nsecure_link_hmac_message \$uri\$arg_ts|\$arg_e; #!"],
@@ -118,7 +118,7 @@ accepted 'a policy in four layers, one of which is overruled', "$key secure_link
     . "secure_link_hmac_algorithm sha256; } } }\n";
 accepted 'a location that leaves an enforced server', "server { $policy secure_link_hmac_enforce on; "
     . "location / { secure_link_hmac_enforce off; } location /x/ { secure_link_hmac off; } }\n";
-accepted 'a list of secrets that replaces a short one', "server { secure_link_hmac_secret topsecret; "
-    . "location / { $policy secure_link_hmac_enforce on; } }\n";
+warned 'a short secret that a list of secrets replaces where it matters', "server {\n"
+    . "secure_link_hmac_secret topsecret; #!\nlocation / { $policy secure_link_hmac_enforce on; } }\n";
 
 done_testing;

@@ -22,8 +22,9 @@ accepted 'nothing of the module', "server { location / { } }\n";
 mistake 'an algorithm that nobody knows',
     location("$policy ENFORCE\nsecure_link_hmac_algorithm sha257; #!"),
     'secure_link_hmac_algorithm', 'sha257';
-mistake 'an algorithm in upper case',
-    location("$policy ENFORCE\nsecure_link_hmac_algorithm SHA256; #!"), 'SHA256';
+mistake 'an empty name of an algorithm', location("$policy ENFORCE\nsecure_link_hmac_algorithm \"\"; #!"),
+    'secure_link_hmac_algorithm', '""';
+fine 'an algorithm in upper case', location("$policy ENFORCE secure_link_hmac_algorithm SHA256;");
 mistake 'no message', location("$credential $key ENFORCE"), 'secure_link_hmac_message',
     qr{ in \S+/nginx\.conf:\d+$}m;
 mistake 'no key', location("$credential $message ENFORCE"), 'secure_link_hmac_secret',
@@ -50,8 +51,8 @@ for my $name (qw(
 
 my $unsigned = sub {
     my ($name, $value, $text, @patterns) = @_;
-    mistake $name, location("$key secure_link_hmac $value; ENFORCE\nsecure_link_hmac_message $text; #!"),
-        'secure_link_hmac_message', @patterns;
+    mistake $name, location("$key secure_link_hmac_message $text; ENFORCE\nsecure_link_hmac $value; #!"),
+        '"secure_link_hmac"', '"secure_link_hmac_message"', @patterns;
 };
 $unsigned->('a time outside the message', '$arg_st,$arg_ts,$arg_e', '$uri|$arg_e', '$arg_ts');
 $unsigned->('a lifetime outside the message', '$arg_st,$arg_ts,$arg_e', '$uri|$arg_ts', '$arg_e');
@@ -61,8 +62,8 @@ $unsigned->('one of two variables of a time outside the message', '$arg_st,$arg_
 $unsigned->('a time of the second credential outside the message',
     '$arg_st,$arg_ts $cookie_st,$cookie_ts', '"$uri&$arg_ts"', '$cookie_ts');
 mistake 'a time outside the message with time=expires',
-    location("$key secure_link_hmac \$arg_st,\$arg_e; secure_link_hmac_scheme template time=expires; ENFORCE\n"
-        . 'secure_link_hmac_message $uri; #!'), '$arg_e';
+    location("$key secure_link_hmac_message \$uri; secure_link_hmac_scheme template time=expires; ENFORCE\n"
+        . 'secure_link_hmac $arg_st,$arg_e; #!'), '$arg_e';
 fine 'a time in capitals in the message',
     location("$credential $key secure_link_hmac_message \$uri|\$arg_TS|\${ARG_E}; ENFORCE");
 fine 'a time that the configuration fixes',
@@ -77,7 +78,7 @@ mistake 'more fields than there are',
 for my $short (['an empty secret', '""'], ['a secret of 15 bytes', 'topsecret012345']) {
     my ($name, $text) = @$short;
     mistake $name, location("$credential $message ENFORCE\nsecure_link_hmac_secret $text; #!"),
-        'secure_link_hmac_secret', qr/empty|16 bytes/;
+        'secure_link_hmac_secret', qr/empty|15 bytes/;
     mistake "$name behind a good one",
         location("$policy ENFORCE\nsecure_link_hmac_secret $text; #!"), 'secure_link_hmac_secret';
 }
@@ -90,7 +91,7 @@ for my $short (
 ) {
     my ($name, $file, $format) = @$short;
     mistake $name, location("$credential $message ENFORCE\nsecure_link_hmac_secret $file $format; #!"),
-        'secure_link_hmac_secret', qr/empty|16 bytes/;
+        'secure_link_hmac_secret', qr/empty|15 bytes/;
 }
 for my $good (
     ['a secret of 16 bytes', 'topsecret0123456'],
@@ -115,7 +116,7 @@ my $map = "map \$arg_k \$mapped { default topsecret-0123456789; }\n";
 for my $enforce ('on', 'dry_run', 'off') {
     warned "a secret of a map, $enforce",
         $map . location("$credential $message secure_link_hmac_enforce $enforce;\n"
-            . 'secure_link_hmac_secret $mapped; #!'), 'secure_link_hmac_secret', '$mapped';
+            . 'secure_link_hmac_secret $mapped; #!'), 'secure_link_hmac_secret', 'variables', 'file:';
     for my $mode (0604, 0602, 0601, 0644, 0666) {
         my $file = key_file(sprintf('%o.key', $mode), "topsecret0123456", $mode);
         warned sprintf("a key file of mode %o, $enforce", $mode),

@@ -28,7 +28,8 @@ our @EXPORT = qw(
 );
 
 my $module = abs_path($ENV{MODULE} or die "MODULE is not set\n") or die "MODULE is not a file\n";
-my $nginx  = $ENV{NGINX} || 'nginx';
+# nginx itself takes a variable of this name for a list of sockets.
+my $nginx  = delete $ENV{NGINX} || 'nginx';
 my $dir    = tempdir(CLEANUP => 1);
 
 # What no message may show, however it is written.
