@@ -205,9 +205,6 @@ fn set_credential(setting: &mut Setting<'_, '_>) -> Outcome {
         if let Err(FieldsError::Template(error)) = Fields::parse(text, &mut variables) {
             return refuse(format!("has an invalid value {}: {error}", quote(text)));
         }
-        if text.is_empty() {
-            return refuse("has an empty value: write \"$arg_st,$arg_ts,$arg_e\" or \"off\"");
-        }
         setting.reject_own_variables(&variables)?;
     }
     let values = setting.arguments.iter().map(|text| Box::from(*text)).collect();
@@ -245,9 +242,6 @@ fn set_scheme(setting: &mut Setting<'_, '_>) -> Outcome {
 fn set_message(setting: &mut Setting<'_, '_>) -> Outcome {
     let text = setting.first();
     let (_, variables) = parse_template(text)?;
-    if text.is_empty() {
-        return refuse("is empty: write what is signed, for example \"$uri|$arg_ts|$arg_e\"");
-    }
     setting.reject_own_variables(&variables)?;
     setting.store(|block| &mut block.settings.message, text.into())
 }

@@ -283,6 +283,12 @@ fn compile_credentials(
     let mut credentials = Vec::new();
     for text in texts {
         match Fields::parse(text, variables) {
+            Ok(_) if text.is_empty() => faults.heavy(
+                at,
+                "\"secure_link_hmac\" has an empty value, which no link can match: write \
+                 \"$arg_st,$arg_ts,$arg_e\" or \"off\""
+                    .into(),
+            ),
             Ok(fields) => credentials.push(fields),
             Err(error @ (FieldsError::TooMany | FieldsError::Template(_))) => faults.heavy(
                 at,
@@ -415,6 +421,15 @@ impl Faults {
         credential_at: &Position,
     ) {
         let Located { value: message, at } = message;
+        if message.as_pieces().is_empty() {
+            self.heavy(
+                at,
+                "\"secure_link_hmac_message\" is empty, so that one link is good for everything: \
+                 say what is signed, for example \"$uri|$arg_ts|$arg_e\""
+                    .into(),
+            );
+            return;
+        }
         if let Some(variable) = unsigned_variable(message, variables, credentials) {
             self.heavy(
                 credential_at,

@@ -206,7 +206,7 @@ impl<'c> Conf<'c> {
         let context = self.context()?;
         // SAFETY: the core module's slot holds its own structure, made before ours.
         unsafe {
-            let index = (*(&raw const ngx_http_core_module)).ctx_index;
+            let index = ngx_http_core_module.ctx_index;
             NonNull::new((*context.main_conf.add(index)).cast())
         }
     }
@@ -226,7 +226,7 @@ impl<'c> Conf<'c> {
         // SAFETY: while blocks are merged, the context points to the configurations of the block,
         // and the core module's slot holds the core module's structure.
         let (location, server) = unsafe {
-            let index = (*(&raw const ngx_http_core_module)).ctx_index;
+            let index = ngx_http_core_module.ctx_index;
             (
                 (*context.loc_conf.add(index)).cast::<ngx_http_core_loc_conf_t>().as_ref(),
                 NonNull::new((*context.srv_conf.add(index)).cast::<ngx_http_core_srv_conf_t>()),

@@ -62,7 +62,7 @@ pub static mut ngx_http_secure_link_hmac_module: ngx_module_t = ngx_module_t {
 /// The module's position among the HTTP modules.
 pub(super) fn index() -> usize {
     // SAFETY: nginx sets the index when it loads the module, before it calls any function of it.
-    unsafe { (*(&raw const ngx_http_secure_link_hmac_module)).ctx_index }
+    unsafe { ngx_http_secure_link_hmac_module.ctx_index }
 }
 
 /// What nginx looks up in a module that it loads; its own build generates the same.

@@ -103,7 +103,7 @@ impl<'r> Request<'r> {
     pub fn satisfies_any(&self) -> bool {
         // SAFETY: as in `conf`, for the core module.
         let core = unsafe {
-            let index = (*(&raw const ngx_http_core_module)).ctx_index;
+            let index = ngx_http_core_module.ctx_index;
             (*self.r().loc_conf.add(index)).cast::<ngx_http_core_loc_conf_t>().as_ref()
         };
         core.is_some_and(|core| core.satisfy == NGX_HTTP_SATISFY_ANY as usize)
@@ -130,7 +130,7 @@ impl<'r> Request<'r> {
     fn core_main_conf(&self) -> Option<&ngx_http_core_main_conf_t> {
         // SAFETY: a request has main configurations, and the core module's slot holds its own.
         unsafe {
-            let index = (*(&raw const ngx_http_core_module)).ctx_index;
+            let index = ngx_http_core_module.ctx_index;
             (*self.r().main_conf.add(index)).cast::<ngx_http_core_main_conf_t>().as_ref()
         }
     }
