@@ -60,6 +60,8 @@ bad 'secure_link_hmac_message', '"${uri"';
 # Nothing of a secret is shown, not even of one that cannot be read.
 bad 'secure_link_hmac_secret', '"topsecret-0123456$"';
 bad 'secure_link_hmac_secret', '"${topsecret-0123456}"';
+refused 'a secret with a dollar sign in it', location("$credential $message\n"
+    . 'secure_link_hmac_secret 0123456789abcdef$topsecret;');
 bad 'secure_link_hmac_secret', 'topsecret-0123456 format=hex';
 bad 'secure_link_hmac_secret', 'topsecret-0123456 topsecret';
 bad 'secure_link_hmac_secret', 'file:';

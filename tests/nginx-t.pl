@@ -199,6 +199,9 @@ for my $enforce ('on', 'dry_run', 'off') {
         . "$head secure_link_hmac_message \$1|\$arg_ts|\$arg_e; } }\n";
     accepted "a message with a named capture, $enforce", 'server { location ~ "^/files/(?<file>.*)" { '
         . "$head secure_link_hmac_message \$file|\$arg_ts|\$arg_e; } }\n";
+    accepted "a message with a named capture of the location around, $enforce",
+        'server { location ~ "^/files/(?<file>.*)" { location ~ \.jpg$ { '
+        . "$head secure_link_hmac_message \$file|\$arg_ts|\$arg_e; } } }\n";
     warned "a message with a capture of another location, $enforce",
         'server { location ~ "^/other/(?<file>.*)" { } location ~ "^/files/" { '
         . "$head\nsecure_link_hmac_message \$file|\$arg_ts|\$arg_e; #!\n} }\n", 'secure_link_hmac_message';
