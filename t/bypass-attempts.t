@@ -193,11 +193,11 @@ location /files/ {
 --- config
 location /files/ {
     secure_link_hmac_secret $secret_of_key;
-    secure_link_hmac_message $uri|$arg_key&$arg_ts|$arg_e;
+    secure_link_hmac_message $uri|$arg_ts|$arg_e&$arg_key;
     secure_link_hmac_enforce on;
 }
 --- request eval
-map { my ($key, $args) = @$_; my $ts = time() - 10; my $st = token("/files/secret.txt|$key&$ts|3600"); [ "GET /files/secret.txt?st=$st&ts=$ts&e=3600&$args" ] }
+map { my ($key, $args) = @$_; my $ts = time() - 10; my $st = token("/files/secret.txt|$ts|3600&$key"); [ "GET /files/secret.txt?st=$st&ts=$ts&e=3600&$args" ] }
     ['globex', 'key=globex'], ['globex', 'key=globex&key=acme'], ['globex', 'key=acme&key=globex'], ['acme', 'key=acme&KEY=globex'], ['acme', 'key=acme'];
 --- error_code eval
 [403, 403, 403, 403, 200]
@@ -226,12 +226,12 @@ location /files/ { secure_link_hmac_enforce on; }
 === an argument that only the message has is refused when it is given twice
 --- config
 location /files/ {
-    secure_link_hmac_message $uri|$arg_ts|$arg_e|$arg_user;
+    secure_link_hmac_message $uri|$arg_ts|$arg_e&$arg_user;
     secure_link_hmac_enforce on;
 }
 --- request eval
 [
-    map { my ($signed, $sent) = @$_; my $ts = time() - 10; "GET /files/secret.txt?st=" . token("/files/secret.txt|$ts|3600|$signed") . "&ts=$ts&e=3600&$sent" }
+    map { my ($signed, $sent) = @$_; my $ts = time() - 10; "GET /files/secret.txt?st=" . token("/files/secret.txt|$ts|3600&$signed") . "&ts=$ts&e=3600&$sent" }
     ['ben', 'user=ben'], ['ben', 'user=ben&user=eve'], ['ben', 'user=eve&user=ben'], ['ben', 'user=ben&USER=eve'], ['ben', 'user=eve'], ['', ''], ['', 'user']
 ]
 --- error_code eval

@@ -320,6 +320,30 @@ the report, handed over
 
 
 
+=== a policy that denied is not asked again, though another one denied in between
+--- config
+recursive_error_pages on;
+secure_link_hmac_enforce on;
+location /files/ { error_page 403 /other/report.txt; }
+location /other/ {
+    secure_link_hmac_leeway 1s;
+    error_page 403 /again.txt;
+}
+location /again.txt { error_page 403 /never.txt; }
+--- user_files
+>>> again.txt
+sorry again
+--- request
+GET /files/report.txt
+--- error_code: 403
+--- response_body
+sorry again
+--- denials
+denied: verdict=missing
+denied: verdict=missing
+
+
+
 === an error_page where nothing is enforced is served to all
 --- config
 location /files/ {

@@ -525,6 +525,20 @@ location /files/ {
 
 
 
+=== nor is the path of a second hand-off looked at
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass $arg_to;
+}
+--- request eval
+"GET " . link('/files/x', args => 'to=/files/report.txt')
+--- error_code: 200
+--- response_body
+the report
+
+
+
 === a hand-off into the enforced same policy takes the grant along
 --- config
 secure_link_hmac_enforce on;

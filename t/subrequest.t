@@ -104,7 +104,7 @@ location /files/ { secure_link_hmac_leeway 1s; }
 
 === variables in a subrequest are those of the main request
 --- config
-location / {
+location /pages/ {
     ssi on;
     ssi_types text/plain;
     secure_link_hmac_enforce on;
