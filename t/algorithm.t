@@ -47,6 +47,7 @@ our @vectors = (
     ['sha3-256', 'lCcL1NkQIShbVqCnwlGa7O9exec-Z8murTSjQNGgiA8', ' forged'],
 );
 
+check_accum_error_log();
 run_tests();
 
 __DATA__
@@ -168,14 +169,14 @@ location = /sha3-256 { secure_link_hmac_algorithm Sha3-256; $::show }"
 
 === TEST 9: an unknown algorithm leaves the variables empty where nothing is enforced, and warns once
 --- config eval
-"location / {
+"location /files {
     $::policy
     secure_link_hmac_algorithm whirlpool;
-    location /show { return 200 '[\$secure_link_hmac\$secure_link_hmac_expires\$secure_link_hmac_token]'; }
-    location /if { if (\$secure_link_hmac) { return 200 bad; } return 403; }
+    location /files/show { return 200 '[\$secure_link_hmac\$secure_link_hmac_expires\$secure_link_hmac_token]'; }
+    location /files/if { if (\$secure_link_hmac) { return 200 bad; } return 403; }
 }"
 --- request eval
-['GET /show?st=' . token('/show'), 'GET /show?st=', 'GET /show', 'GET /if?st=' . token('/if')]
+['GET /files/show?st=' . token('/files/show'), 'GET /files/show?st=', 'GET /files/show', 'GET /files/if?st=' . token('/files/if')]
 --- error_code eval
 [200, 200, 200, 403]
 --- response_body_like eval
@@ -191,7 +192,7 @@ qr/\A[^\n]+whirlpool[^\n]+\n\z/
 
 === TEST 10: an unknown algorithm is refused where the check is enforced
 --- config eval
-"location / {
+"location /files {
     $::policy
     secure_link_hmac_algorithm sha-256;
     $::serve

@@ -30,6 +30,7 @@ sub Test::Base::Filter::verdicts {
     return [map { 'X-Verdict: ' . ($good{$_} ? 'granted' : 'out_of_scope') } @methods];
 }
 
+check_accum_error_log();
 run_tests();
 
 __DATA__

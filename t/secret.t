@@ -7,6 +7,8 @@ use lib 't/lib';
 use SecureLink;
 use Test::Nginx::Socket 'no_plan';
 
+$ENV{TEST_NGINX_HTML_DIR} ||= html_dir();
+
 our ($new, $old, $older, $stranger) = map { $_ x 8 } 'new1', 'old2', 'old3', 'xxx4';
 
 our $policy = <<'_EOC_';
@@ -50,7 +52,7 @@ location /serve { $::serve }"
 "$::policy
 secure_link_hmac_secret $::new;
 secure_link_hmac_secret $::old;
-location / { return 200 \$secure_link_hmac_token; }"
+location = /a { return 200 \$secure_link_hmac_token; }"
 --- request eval
 ['GET ' . link('/a', ts => 1, e => 2, secret => $::old), 'GET ' . link('/a', ts => 1, e => 2, st => '')]
 --- response_body eval
@@ -293,7 +295,7 @@ location /serve { $::serve }"
 "$::policy
 secure_link_hmac_secret \$secret;
 secure_link_hmac_secret $::old;
-location / { return 200 [\$secure_link_hmac_token]; }"
+location = /a { return 200 [\$secure_link_hmac_token]; }"
 --- request eval
 ['GET /a?ts=1&e=2&user=acme', 'GET /a?ts=1&e=2']
 --- response_body eval
