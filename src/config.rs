@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::directives::{Directive, Refusal, Setting};
 use crate::ffi::{Block, Complex, Conf, Failed, Level, Position, Server};
+use crate::keyring::Ring;
 use crate::policy::{Finding, LinkPolicy, Severity};
 
 /// A setting and where it was written.
@@ -44,6 +45,15 @@ pub enum SecretSource {
     Kept(usize),
     /// From variables.
     Variables(Box<[u8]>),
+}
+
+/// The keys of a ring, of which a policy takes those with an id.
+#[derive(Clone)]
+pub struct RingKeys {
+    /// The ring's name.
+    pub ring: Box<[u8]>,
+    /// The id, with variables.
+    pub id: Option<Box<[u8]>>,
 }
 
 /// Whether the outcome of a check decides about the request.
@@ -119,7 +129,13 @@ macro_rules! settings {
             }
 
             fn inherit(&mut self, parent: &Settings) {
+                // Secrets and a ring's keys take each other's place.
+                let own_keys = self.secrets.is_some() || self.keys.is_some();
+                let (secrets, keys) = (self.secrets.take(), self.keys.take());
                 $(inherit(&mut self.$name, &parent.$name);)*
+                if own_keys {
+                    (self.secrets, self.keys) = (secrets, keys);
+                }
             }
         }
     };
@@ -130,6 +146,7 @@ settings! {
     scheme: Located<TimeField>,
     message: Located<Box<[u8]>>,
     secrets: Vec<Located<SecretSource>>,
+    keys: Located<RingKeys>,
     algorithm: Located<Algorithms>,
     encoding: Located<Encoding>,
     leeway: Located<i64>,
@@ -206,6 +223,8 @@ impl LocConf {
 pub struct MainConf {
     /// Secrets while the configuration is read; once all keys are made, they are wiped.
     pub secrets: Vec<Zeroizing<Vec<u8>>>,
+    /// Rings, with the secrets of their keys, likewise.
+    pub rings: Vec<Ring>,
     policies: Vec<Rc<LinkPolicy>>,
     named: Vec<(Located<Rc<PassTarget>>, Server)>,
     findings: Vec<Finding>,
@@ -360,10 +379,10 @@ fn pass(
 /// Reports what is wrong with the policies as they are used, and tells whether any block checks
 /// in the access phase.
 pub fn finish(conf: &mut Conf<'_>) -> Result<bool, Failed> {
-    let MainConf { secrets, policies, named, mut findings, enforces } =
+    let MainConf { secrets, rings, policies, named, mut findings, enforces } =
         std::mem::take(conf.main()?);
     // All keys are made; what they were made of is wiped.
-    drop(secrets);
+    drop((secrets, rings));
 
     findings.extend(policies.iter().flat_map(|policy| policy.take_findings()));
     let mut reported: Vec<&Finding> = Vec::new();

@@ -13,9 +13,10 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::config::{
-    Algorithms, Credential, Enforce, LocConf, Located, PassTarget, SecretSource, Statuses,
+    Algorithms, Credential, Enforce, LocConf, Located, PassTarget, RingKeys, SecretSource, Statuses,
 };
 use crate::ffi::{Conf, DirectiveFlags, Failed, Level, Position};
+use crate::keyring;
 
 /// A directive of the module.
 pub struct Directive {
@@ -44,6 +45,8 @@ pub const DIRECTIVES: &[Directive] = &[
         confidential: true,
         ..directive(c"secure_link_hmac_secret", DirectiveFlags::TAKE12, set_secret)
     },
+    directive(c"secure_link_hmac_keyring", DirectiveFlags::HTTP_BLOCK, keyring::set_keyring),
+    directive(c"secure_link_hmac_keys", DirectiveFlags::TAKE12, set_keys),
     directive(c"secure_link_hmac_algorithm", DirectiveFlags::TAKE1, set_algorithm),
     directive(c"secure_link_hmac_encoding", DirectiveFlags::TAKE1, set_encoding),
     directive(c"secure_link_hmac_leeway", DirectiveFlags::TAKE1, set_leeway),
@@ -96,19 +99,19 @@ impl From<Failed> for Refusal {
     }
 }
 
-type Outcome = Result<(), Refusal>;
+pub type Outcome = Result<(), Refusal>;
 
-fn refuse<T>(text: impl Into<String>) -> Result<T, Refusal> {
+pub fn refuse<T>(text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Argument(text.into()))
 }
 
 /// Quotes a word of the configuration for a message.
-fn quote(word: &[u8]) -> String {
+pub fn quote(word: &[u8]) -> String {
     format!("\"{}\"", word.escape_ascii())
 }
 
 /// The names of a table for a message: `"a", "b" or "c"`.
-fn alternatives<'n>(names: impl Iterator<Item = &'n str>) -> String {
+pub fn alternatives<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<_> = names.map(|name| format!("\"{name}\"")).collect();
     match names.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
@@ -247,10 +250,13 @@ fn set_message(setting: &mut Setting<'_, '_>) -> Outcome {
 }
 
 fn set_secret(setting: &mut Setting<'_, '_>) -> Outcome {
+    if setting.block.settings.keys.is_some() {
+        return refuse("stands beside \"secure_link_hmac_keys\" in one block: remove one of them");
+    }
     let source = match setting.first().strip_prefix(b"file:") {
         Some(path) => {
             let format = key_format(setting.arguments.get(1).copied())?;
-            let secret = read_key_file(setting, path, format)?;
+            let secret = read_key_file(setting.conf, &setting.at, path, format)?;
             keep_secret(setting, secret)?
         }
         None if setting.arguments.len() > 1 => {
@@ -292,7 +298,7 @@ fn keep_secret(
     Ok(SecretSource::Kept(secrets.len() - 1))
 }
 
-fn key_format(parameter: Option<&[u8]>) -> Result<SecretFormat, Refusal> {
+pub fn key_format(parameter: Option<&[u8]>) -> Result<SecretFormat, Refusal> {
     let Some(parameter) = parameter else { return Ok(SecretFormat::default()) };
     let name = parameter.strip_prefix(b"format=".as_slice());
     match name.and_then(SecretFormat::from_name) {
@@ -305,24 +311,26 @@ fn key_format(parameter: Option<&[u8]>) -> Result<SecretFormat, Refusal> {
     }
 }
 
-fn read_key_file(
-    setting: &mut Setting<'_, '_>,
+/// Reads the secret of a key file, whose path is relative to the configuration's directory.
+pub fn read_key_file(
+    conf: &Conf<'_>,
+    at: &Position,
     path: &[u8],
     format: SecretFormat,
 ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     if path.is_empty() {
         return refuse("has no file name after \"file:\"");
     }
-    let path = setting.conf.full_name(path)?;
+    let path = conf.full_name(path)?;
     let (text, metadata) = match read_bounded(&path) {
         Ok(read) => read,
         Err(error) => return refuse(format!("cannot read key file {path:?}: {error}")),
     };
     if metadata.mode() & 0o007 != 0 {
-        setting.conf.warn(
-            &setting.at,
+        conf.warn(
+            at,
             format_args!(
-                "\"secure_link_hmac_secret\" has a key file {path:?} that every user can access \
+                "a key file {path:?} can be used by every user \
                  (mode {:03o}): use \"chmod o= {}\"",
                 metadata.mode() & 0o777,
                 path.display()
@@ -348,6 +356,21 @@ fn read_bounded(path: &Path) -> std::io::Result<(Zeroizing<Vec<u8>>, Metadata)> 
         return Err(std::io::Error::other(format!("it is longer than {MAX_KEY_FILE_LEN} bytes")));
     }
     Ok((text, metadata))
+}
+
+fn set_keys(setting: &mut Setting<'_, '_>) -> Outcome {
+    if setting.block.settings.secrets.is_some() {
+        return refuse(
+            "stands beside \"secure_link_hmac_secret\" in one block: remove one of them",
+        );
+    }
+    let id = setting.arguments.get(1).copied();
+    if let Some(id) = id {
+        let (_, variables) = parse_template(id)?;
+        setting.reject_own_variables(&variables)?;
+    }
+    let keys = RingKeys { ring: setting.first().into(), id: id.map(Box::from) };
+    setting.store(|block| &mut block.settings.keys, keys)
 }
 
 fn set_algorithm(setting: &mut Setting<'_, '_>) -> Outcome {

@@ -20,5 +20,6 @@ mod config;
 mod directives;
 mod ffi;
 mod handoff;
+mod keyring;
 mod policy;
 mod variables;

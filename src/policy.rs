@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use secure_link::{
-    Algorithm, Ambiguity, ArgumentNames, Encoding, Fields, FieldsError, Key, MIN_SECRET_LEN,
-    Policy, Scheme, Secret, Signing, Template, TemplateScheme, TimeField, Variable, Variables,
-    client_sets, names_the_path, read_arguments, unsigned_variable,
+    Algorithm, Ambiguity, ArgumentNames, Encoding, Fields, FieldsError, Key, Keys, MAX_KEYS_TRIED,
+    MIN_SECRET_LEN, Policy, Scheme, Secret, Signing, Template, TemplateScheme, TimeField, Variable,
+    Variables, client_sets, names_the_path, read_arguments, unsigned_variable,
 };
 
 use crate::config::{Algorithms, Credential, Located, SecretSource, Settings};
@@ -96,11 +96,11 @@ impl LinkPolicy {
             at: message.at.clone(),
         });
         let algorithm = compile_algorithm(settings, &mut faults);
-        let secrets = match algorithm {
+        let keys = match algorithm {
             Some(algorithm) => {
-                compile_secrets(conf, settings, algorithm, &mut variables, &mut faults)?
+                compile_keys(conf, settings, algorithm, &mut variables, &mut faults)?
             }
-            None => Vec::new(),
+            None => None,
         };
 
         let mut sources = Vec::new();
@@ -109,7 +109,12 @@ impl LinkPolicy {
             sources.push(Source::new(conf, variable, &mut arguments)?);
         }
         let mut credential_arguments = ArgumentNames::default();
-        for at in credentials.iter().flat_map(|fields| fields.value().inputs()) {
+        let id = match &keys {
+            Some(Keys::Ring { id, .. }) => id.as_ref(),
+            _ => None,
+        };
+        let fields = credentials.iter().map(Fields::value);
+        for at in fields.chain(id).flat_map(Template::inputs) {
             let variable = variables.as_slice().get(at);
             if let Some(name) = variable.and_then(Variable::argument) {
                 credential_arguments.insert(name.as_bytes());
@@ -133,8 +138,8 @@ impl LinkPolicy {
         }
         let encoding = settings.encoding.as_ref().map_or(Encoding::Base64Url, |e| e.value);
         let signing = message
-            .filter(|_| !secrets.is_empty())
-            .map(|message| Arc::new(Signing { message: message.value, secrets }));
+            .zip(keys)
+            .map(|(message, keys)| Arc::new(Signing { message: message.value, keys }));
         let policy = signing.as_ref().filter(|_| !credentials.is_empty()).map(|signing| Policy {
             scheme: Scheme::Template(TemplateScheme {
                 credentials,
@@ -319,6 +324,64 @@ fn compile_algorithm(settings: &Settings, faults: &mut Faults) -> Option<Algorit
     }
 }
 
+/// The keys that may verify; `None` if there is none.
+fn compile_keys(
+    conf: &mut Conf<'_>,
+    settings: &Settings,
+    algorithm: Algorithm,
+    variables: &mut Variables,
+    faults: &mut Faults,
+) -> Result<Option<Keys>, Failed> {
+    let Some(Located { value: keys, at }) = &settings.keys else {
+        let secrets = compile_secrets(conf, settings, algorithm, variables, faults)?;
+        return Ok((!secrets.is_empty()).then_some(Keys::Secrets(secrets)));
+    };
+    let Some(ring) = conf.main()?.rings.iter_mut().find(|ring| ring.name == keys.ring) else {
+        return Err(conf.error(
+            at,
+            format_args!(
+                "\"secure_link_hmac_keys\" names an unknown ring \"{}\": add a \
+                 \"secure_link_hmac_keyring\" of that name to \"http\"",
+                keys.ring.escape_ascii()
+            ),
+        ));
+    };
+    for (at, len) in ring.short_secrets() {
+        faults.heavy(at, too_short("\"secure_link_hmac_keyring\" has a secret that", len));
+    }
+    let made = ring.keyring(algorithm);
+    let ring = match made {
+        Ok(ring) => ring,
+        Err(error) => {
+            return Err(conf.error(at, format_args!("\"secure_link_hmac_keys\": {error}")));
+        }
+    };
+    if keys.id.is_none() && ring.len() > MAX_KEYS_TRIED {
+        return Err(conf.error(
+            at,
+            format_args!(
+                "\"secure_link_hmac_keys\" has a ring of {} keys and no id, but at most \
+                 {MAX_KEYS_TRIED} keys are tried in turn: write where the id is, for example \
+                 \"secure_link_hmac_keys {} $arg_key\"",
+                ring.len(),
+                keys.ring.escape_ascii()
+            ),
+        ));
+    }
+    // The setter has compiled it once, so that it cannot fail.
+    let id = keys.id.as_ref().map(|id| Template::parse(id, variables).unwrap_or_default());
+    Ok(Some(Keys::Ring { ring, id }))
+}
+
+/// What to say of a secret that is too short for an enforced check.
+fn too_short(subject: &str, len: usize) -> String {
+    let fault = if len == 0 { "empty".into() } else { format!("only {len} bytes long") };
+    format!(
+        "{subject} is {fault}: use at least {MIN_SECRET_LEN} random bytes, such as \
+         \"openssl rand -hex 32\" prints"
+    )
+}
+
 /// Keys the secrets. An empty one is left out: it would verify what anyone can sign.
 fn compile_secrets(
     conf: &mut Conf<'_>,
@@ -337,18 +400,7 @@ fn compile_secrets(
                     secrets.push(Secret::Fixed(Box::new(Key::new(algorithm, secret))));
                 }
                 if len < MIN_SECRET_LEN {
-                    faults.heavy(
-                        at,
-                        format!(
-                            "\"secure_link_hmac_secret\" is {}: use at least {MIN_SECRET_LEN} \
-                             random bytes, such as \"openssl rand -hex 32\" prints",
-                            if len == 0 {
-                                "empty".into()
-                            } else {
-                                format!("only {len} bytes long")
-                            }
-                        ),
-                    );
+                    faults.heavy(at, too_short("\"secure_link_hmac_secret\"", len));
                 }
             }
             SecretSource::Variables(text) => {
@@ -403,7 +455,7 @@ impl Faults {
                     .into(),
             );
         }
-        if settings.secrets.is_none() {
+        if settings.secrets.is_none() && settings.keys.is_none() {
             self.add(
                 Weight::Incomplete,
                 at,

@@ -5,7 +5,7 @@ use std::io::Write;
 use secure_link::{Encoding, Verdict, without_arguments};
 
 use crate::check::{self, Checked};
-use crate::ffi::{NotEvaluated, Request, Value};
+use crate::ffi::{NotEvaluated, Request, Value, now};
 
 /// A variable of the module.
 pub struct ModuleVariable {
@@ -134,7 +134,7 @@ fn token(request: Request<'_>) -> Result<Value<'_>, NotEvaluated> {
     let Some(signing) = policy.signing() else { return Ok(None) };
     let (inputs, repeated) = policy.inputs(request)?;
     let offer = request.offer(inputs, repeated, secure_link::Mode::Advisory)?;
-    match signing.sign(&offer) {
+    match signing.sign(&offer, now()) {
         Some(tag) => {
             let mut text = [0; Encoding::MAX_LEN];
             keep(request, policy.encoding().encode(&tag, &mut text))

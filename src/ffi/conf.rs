@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    NGX_OK, ngx_conf_full_name, ngx_conf_t, ngx_http_compile_complex_value,
-    ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
-    ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
+    NGX_OK, ngx_conf_full_name, ngx_conf_include, ngx_conf_parse, ngx_conf_t,
+    ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value_t,
+    ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
     ngx_http_core_srv_conf_t, ngx_http_get_variable_index, ngx_http_variable_t, ngx_int_t,
     ngx_log_error_core, ngx_parse_time, ngx_pnalloc, ngx_str_t, ngx_uint_t,
 };
 
+use super::entry;
 use super::log::Level;
 use super::module;
 use super::value::{Complex, VariableIndex};
@@ -85,6 +86,31 @@ impl<'c> Conf<'c> {
                 word.as_bytes_mut().fill(0);
             }
         }
+    }
+
+    /// Reads the lines of a block, which `line` takes one by one.
+    pub fn read_block(
+        &mut self,
+        mut line: &mut dyn FnMut(&mut Conf<'_>) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        let cf = self.as_ptr();
+        // SAFETY: nginx parses up to the closing brace and calls the handler for each line, while
+        // `line` is borrowed; then all is as it was, as nginx's own blocks do it.
+        unsafe {
+            let saved = *cf;
+            (*cf).handler = Some(entry::block_line);
+            (*cf).handler_conf = (&raw mut line).cast();
+            let status = ngx_conf_parse(cf, ptr::null_mut());
+            *cf = saved;
+            if status == CONF_OK { Ok(()) } else { Err(Failed) }
+        }
+    }
+
+    /// Reads the files that an `include` line of a block names, as more lines of the block.
+    pub fn include(&mut self) -> Result<(), Failed> {
+        // SAFETY: the words of the line are those of an include directive.
+        let status = unsafe { ngx_conf_include(self.as_ptr(), ptr::null_mut(), ptr::null_mut()) };
+        if status == CONF_OK { Ok(()) } else { Err(Failed) }
     }
 
     /// Where nginx is reading.

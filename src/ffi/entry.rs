@@ -5,10 +5,10 @@ use std::mem::{align_of, size_of};
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    NGX_ALIGNMENT, NGX_CONF_1MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_DECLINED, NGX_ERROR,
-    NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF,
-    NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_PREFIX,
-    NGX_OK, ngx_array_push, ngx_command_t, ngx_conf_t, ngx_http_add_variable,
+    NGX_ALIGNMENT, NGX_CONF_1MORE, NGX_CONF_BLOCK, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_DECLINED,
+    NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF,
+    NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE,
+    NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_array_push, ngx_command_t, ngx_conf_t, ngx_http_add_variable,
     ngx_http_core_main_conf_t, ngx_http_handler_pt, ngx_http_phases,
     ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
     ngx_http_request_t, ngx_http_variable_t, ngx_http_variable_value_t, ngx_int_t, ngx_palloc,
@@ -46,6 +46,10 @@ impl DirectiveFlags {
     pub const ONE_OR_MORE: Self = Self(Self::EVERYWHERE | NGX_CONF_1MORE as usize);
     /// `location`; one argument.
     pub const LOCATION_TAKE1: Self = Self(Self::LOCATION | NGX_CONF_TAKE1 as usize);
+
+    /// `http`; a name and a block.
+    pub const HTTP_BLOCK: Self =
+        Self(NGX_HTTP_MAIN_CONF as usize | NGX_CONF_BLOCK as usize | NGX_CONF_TAKE1 as usize);
 
     /// Also in `limit_except`.
     pub const fn and_limit_except(self) -> Self {
@@ -121,6 +125,21 @@ pub(super) unsafe extern "C" fn directive(
             unsafe { (command.as_ref().ok_or(Failed)?.offset, block.cast::<LocConf>().as_mut()) };
         let directive = DIRECTIVES.get(at).ok_or(Failed)?;
         config::set(conf, directive, block.ok_or(Failed)?)?;
+        Ok(CONF_OK)
+    })
+}
+
+/// Takes a line of a block that [`Conf::read_block`] reads.
+pub(super) unsafe extern "C" fn block_line(
+    cf: *mut ngx_conf_t,
+    _command: *mut ngx_command_t,
+    line: *mut c_void,
+) -> *mut c_char {
+    with_conf(Entry::Directive, cf, CONF_ERROR, |conf| {
+        // SAFETY: `read_block` has put a pointer to its borrowed function there.
+        let line =
+            unsafe { line.cast::<&mut dyn FnMut(&mut Conf<'_>) -> Result<(), Failed>>().as_mut() };
+        line.ok_or(Failed)?(conf)?;
         Ok(CONF_OK)
     })
 }

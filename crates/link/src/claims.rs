@@ -5,6 +5,8 @@
 pub struct Claims<'a> {
     /// Id of the key that verified; empty for a secret without an id.
     pub key_id: &'a [u8],
+    /// The position of that id in its [`Keyring`](crate::Keyring).
+    pub key_place: Option<usize>,
     /// Whom the link was made for; empty if it does not say.
     pub subject: &'a [u8],
     /// Last second of validity, unix time, without leeway; `None` if it does not expire.

@@ -28,6 +28,8 @@ mod audit;
 mod claims;
 mod encoding;
 mod key;
+mod keyring;
+mod keys;
 mod policy;
 mod request;
 mod scheme;
@@ -41,11 +43,14 @@ pub use audit::{Ambiguity, client_sets, names_the_path, unsigned_variable};
 pub use claims::Claims;
 pub use encoding::Encoding;
 pub use key::{Key, Secret, SecretFormat, SecretFormatError};
+pub use keyring::{KeyDescription, KeyLife, Keyring, KeyringError, check_key_id};
+pub use keys::Keys;
 pub use policy::{Fields, FieldsError, Policy, verify};
 pub use request::{Arena, Mode, Request};
 pub use scheme::Scheme;
 pub use scheme::template::{Signing, TemplateScheme, TimeField};
 pub use template::{Piece, Template, TemplateError, Variable, Variables};
+pub use time::parse_date;
 pub use verdict::{Check, Verdict};
 
 /// Longest credential, in bytes; a longer one is [`Verdict::Malformed`].
@@ -53,6 +58,9 @@ pub const MAX_CREDENTIAL_LEN: usize = 4096;
 
 /// Most keys that are tried for a link that does not say which one signed it.
 pub const MAX_KEYS_TRIED: usize = 16;
+
+/// Longest id of a key, in bytes.
+pub const MAX_KEY_ID_LEN: usize = 64;
 
 /// Shortest secret that an enforced check accepts, in bytes.
 pub const MIN_SECRET_LEN: usize = 16;

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::claims::Claims;
+use crate::keyring::KeyLife;
 use crate::request::{Mode, Request};
 use crate::scheme::Scheme;
 use crate::template::{Template, TemplateError, Variables};
@@ -53,10 +54,13 @@ impl Policy {
         &self,
         request: &Request<'a>,
         validity: Validity,
+        life: KeyLife,
         claims: Claims<'a>,
         now: i64,
     ) -> Check<'a> {
-        let verdict = if self.is_early(validity, now) {
+        let verdict = if !life.admits_issue(validity.issued_at) {
+            Verdict::Revoked
+        } else if self.is_early(validity, now) {
             Verdict::Early
         } else if self.is_expired(validity, now) {
             Verdict::Expired

@@ -23,6 +23,12 @@ pub(crate) fn timestamp(field: &[u8]) -> Option<i64> {
     (seconds > 0).then_some(seconds)
 }
 
+/// Reads a point in time as configurations have it: unix seconds, or RFC 3339 without fractions
+/// (`2026-01-31T12:00:00Z`). Returns unix seconds greater than 0.
+pub fn parse_date(text: &[u8]) -> Option<i64> {
+    timestamp(text).filter(|_| weekday_len(text) == 0)
+}
+
 /// Reads hexadecimal unix seconds greater than 0, in either case.
 pub(crate) fn hex_timestamp(field: &[u8]) -> Option<i64> {
     let seconds = number(field, 16)?;

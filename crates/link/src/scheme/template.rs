@@ -7,7 +7,7 @@ use crate::MAX_CREDENTIAL_LEN;
 use crate::algorithm::Tag;
 use crate::claims::Claims;
 use crate::encoding::Encoding;
-use crate::key::{NoKey, Secret};
+use crate::keys::Keys;
 use crate::policy::{Fields, Policy, Validity};
 use crate::request::{JoinError, Mode, Request};
 use crate::template::Template;
@@ -32,15 +32,15 @@ pub struct TemplateScheme {
 pub struct Signing {
     /// The text that is signed.
     pub message: Template,
-    /// The secrets that verify; the first one signs. All have one algorithm.
-    pub secrets: Vec<Secret>,
+    /// The keys that verify; the first one signs.
+    pub keys: Keys,
 }
 
 impl Signing {
-    /// The MAC of the message for a request; `None` if the first secret is not usable for it.
-    pub fn sign(&self, request: &Request<'_>) -> Option<Tag> {
-        let sign = |key: &crate::Key| key.sign(self.message.pieces(request.inputs));
-        self.secrets.first()?.with_key(request, sign).ok()
+    /// The MAC of the message for a request, at a time in unix seconds; `None` if the first key is
+    /// not usable for it.
+    pub fn sign<'a>(&'a self, request: &Request<'a>, now: i64) -> Option<Tag> {
+        self.keys.sign(request, self.message.pieces(request.inputs), now)
     }
 }
 
@@ -201,22 +201,14 @@ impl TemplateScheme {
         let validity = validity.ok_or(Verdict::Malformed)?;
         let tag = self.encoding.decode(presented.token).ok_or(Verdict::Malformed)?;
 
-        let mut verdict = Verdict::UnknownKey;
-        for secret in &self.signing.secrets {
-            if secret.algorithm().tag_len() != tag.as_bytes().len() {
-                return Err(Verdict::Malformed);
-            }
-            let message = self.signing.message.pieces(request.inputs);
-            match secret.with_key(request, |key| key.verify(message, &tag)) {
-                Err(NoKey::NoMemory) => return Err(Verdict::Unavailable),
-                Err(NoKey::Unusable) => {}
-                Ok(false) => verdict = Verdict::Forged,
-                Ok(true) => {
-                    let claims = Claims { expires_at: validity.expires_at, ..Claims::default() };
-                    return Ok(policy.judge(request, validity, claims, now));
-                }
-            }
-        }
-        Err(verdict)
+        let message = || self.signing.message.pieces(request.inputs);
+        let key = self.signing.keys.verify(request, message, &tag, now)?;
+        let claims = Claims {
+            key_id: key.id,
+            key_place: key.place,
+            expires_at: validity.expires_at,
+            ..Claims::default()
+        };
+        Ok(policy.judge(request, validity, key.life, claims, now))
     }
 }

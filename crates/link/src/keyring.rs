@@ -1,0 +1,242 @@
+//! Keys with an id and a life span.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::algorithm::{Algorithm, Tag};
+use crate::key::Key;
+use crate::{MAX_KEY_ID_LEN, MAX_KEYS_TRIED};
+
+/// A key of a ring, as it is written in a configuration.
+pub struct KeyDescription<'a> {
+    /// Its id: 1 to [`MAX_KEY_ID_LEN`] bytes, printable ASCII without a space.
+    pub id: &'a [u8],
+    /// The secret.
+    pub secret: &'a [u8],
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// When it may be used, and for which links.
+    pub life: KeyLife,
+}
+
+/// When a key may be used, and for which links; unix seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyLife {
+    /// The first second in which the key may be used.
+    pub not_before: Option<i64>,
+    /// The last second in which the key may be used.
+    pub not_after: Option<i64>,
+    /// The first second in which a link may have been issued.
+    pub issued_after: Option<i64>,
+    /// Whether the key is withdrawn.
+    pub revoked: bool,
+}
+
+impl KeyLife {
+    /// Whether the key may be used at a time.
+    fn is_alive(&self, now: i64) -> bool {
+        !self.revoked
+            && self.not_before.is_none_or(|first| first <= now)
+            && self.not_after.is_none_or(|last| now <= last)
+    }
+
+    /// Whether a link that was issued at this time, if it says so, is good with the key.
+    pub(crate) fn admits_issue(&self, issued_at: Option<i64>) -> bool {
+        self.issued_after.is_none_or(|first| issued_at.is_some_and(|issued| issued >= first))
+    }
+}
+
+/// Why a ring cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyringError {
+    /// An id is empty or longer than [`MAX_KEY_ID_LEN`].
+    IdLength,
+    /// An id has a byte that is not printable ASCII.
+    IdByte,
+    /// An id has more keys than are tried for a link.
+    TooManyKeys,
+}
+
+impl std::error::Error for KeyringError {}
+
+impl fmt::Display for KeyringError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyringError::IdLength => {
+                write!(f, "a key id has 1 to {MAX_KEY_ID_LEN} bytes")
+            }
+            KeyringError::IdByte => f.write_str("a key id is printable ASCII without spaces"),
+            KeyringError::TooManyKeys => {
+                write!(f, "a key id has at most {MAX_KEYS_TRIED} keys: remove retired ones")
+            }
+        }
+    }
+}
+
+/// Keys by id. An id may have several live keys.
+#[derive(Clone)]
+pub struct Keyring {
+    ids: Vec<RingId>,
+    places: HashMap<Box<[u8]>, usize>,
+    /// Verifies nothing, in the time that a key takes.
+    decoy: Key,
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keyring({} ids, redacted)", self.ids.len())
+    }
+}
+
+/// An id and its keys.
+#[derive(Clone)]
+struct RingId {
+    id: Box<[u8]>,
+    keys: Vec<RingKey>,
+}
+
+#[derive(Clone)]
+struct RingKey {
+    key: Key,
+    life: KeyLife,
+}
+
+/// The key that verified a link.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'k> {
+    /// Its id.
+    pub id: &'k [u8],
+    /// The position of the id in the ring.
+    pub place: usize,
+    /// Its life.
+    pub life: KeyLife,
+}
+
+/// What came of trying the keys of a ring.
+pub(crate) enum Tried<'k> {
+    /// A live key verified the link.
+    Verified(Found<'k>),
+    /// No live key did.
+    Forged,
+    /// There is no live key.
+    NoKey,
+    /// The MAC is not as long as that of any key.
+    WrongLength,
+}
+
+impl Keyring {
+    /// Makes a ring. The decoy has the algorithm of the first key, or else SHA-256.
+    pub fn new<'d>(
+        keys: impl IntoIterator<Item = KeyDescription<'d>>,
+    ) -> Result<Self, KeyringError> {
+        let mut ring = Keyring {
+            ids: Vec::new(),
+            places: HashMap::new(),
+            decoy: Key::new(Algorithm::Sha256, &[]),
+        };
+        for description in keys {
+            ring.add(description)?;
+        }
+        if let Some(key) = ring.ids.first().and_then(|id| id.keys.first()) {
+            ring.decoy = Key::new(key.key.algorithm(), &[]);
+        }
+        Ok(ring)
+    }
+
+    fn add(&mut self, description: KeyDescription<'_>) -> Result<(), KeyringError> {
+        let KeyDescription { id, secret, algorithm, life } = description;
+        check_key_id(id)?;
+        let place = *self.places.entry(id.into()).or_insert_with(|| {
+            self.ids.push(RingId { id: id.into(), keys: Vec::new() });
+            self.ids.len() - 1
+        });
+        let Some(entry) = self.ids.get_mut(place) else { return Ok(()) };
+        if entry.keys.len() == MAX_KEYS_TRIED {
+            return Err(KeyringError::TooManyKeys);
+        }
+        entry.keys.push(RingKey { key: Key::new(algorithm, secret), life });
+        Ok(())
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.ids.iter().map(|id| id.keys.len()).sum()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The ids, each once, in the order in which they were first given.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.ids.iter().map(|id| &*id.id)
+    }
+
+    /// Looks for a live key of an id, or of any id, that verifies a message.
+    pub(crate) fn verify<'p, M>(
+        &self,
+        id: Option<&[u8]>,
+        message: impl Fn() -> M,
+        tag: &Tag,
+        now: i64,
+    ) -> Tried<'_>
+    where
+        M: Iterator<Item = &'p [u8]>,
+    {
+        let chosen = match id {
+            None => 0..self.ids.len(),
+            Some(id) => match self.places.get(id) {
+                Some(&place) => place..place + 1,
+                None => 0..0,
+            },
+        };
+        let mut tried = Tried::NoKey;
+        let mut compared = false;
+        for (place, entry) in self.ids.iter().enumerate().skip(chosen.start).take(chosen.len()) {
+            for RingKey { key, life } in &entry.keys {
+                if key.algorithm().tag_len() != tag.as_bytes().len() {
+                    if matches!(tried, Tried::NoKey) && life.is_alive(now) {
+                        tried = Tried::WrongLength;
+                    }
+                    continue;
+                }
+                // A key that may not be used is tried too, so that its state does not show in
+                // the time that a refusal takes.
+                compared = true;
+                let verified = key.verify(message(), tag);
+                match (life.is_alive(now), verified) {
+                    (true, true) => {
+                        return Tried::Verified(Found { id: &entry.id, place, life: *life });
+                    }
+                    (true, false) => tried = Tried::Forged,
+                    (false, _) => {}
+                }
+            }
+        }
+        if !compared {
+            let _ = self.decoy.verify(message(), tag);
+        }
+        tried
+    }
+
+    /// The first live key of an id, or of any id, which signs.
+    pub(crate) fn signer(&self, id: Option<&[u8]>, now: i64) -> Option<&Key> {
+        let mut keys: Box<dyn Iterator<Item = &RingKey>> = match id {
+            Some(id) => Box::new(self.ids.get(*self.places.get(id)?)?.keys.iter()),
+            None => Box::new(self.ids.iter().flat_map(|id| &id.keys)),
+        };
+        keys.find(|key| key.life.is_alive(now)).map(|key| &key.key)
+    }
+}
+
+/// Checks that a text can be a key's id.
+pub fn check_key_id(id: &[u8]) -> Result<(), KeyringError> {
+    if id.is_empty() || id.len() > MAX_KEY_ID_LEN {
+        return Err(KeyringError::IdLength);
+    }
+    if !id.iter().all(u8::is_ascii_graphic) {
+        return Err(KeyringError::IdByte);
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! `secure_link_hmac_keyring`: the lines of a ring, and the keyed state made of them.
+
+use std::sync::Arc;
+
+use secure_link::{
+    Algorithm, KeyDescription, KeyLife, Keyring, KeyringError, MIN_SECRET_LEN, SecretFormat,
+    check_key_id, parse_date,
+};
+use zeroize::Zeroizing;
+
+use crate::directives::{
+    Outcome, Refusal, Setting, alternatives, key_format, quote, read_key_file, refuse,
+};
+use crate::ffi::{Conf, Failed, Position};
+
+/// A ring as it is written.
+pub struct Ring {
+    /// Its name.
+    pub name: Box<[u8]>,
+    keys: Vec<RingKey>,
+    /// The keyed state, for each algorithm that a location gives to keys without one of their
+    /// own: made once, and shared by all locations.
+    made: Vec<(Algorithm, Arc<Keyring>)>,
+}
+
+struct RingKey {
+    id: Box<[u8]>,
+    secret: Zeroizing<Vec<u8>>,
+    algorithm: Option<Algorithm>,
+    life: KeyLife,
+    at: Position,
+}
+
+impl Ring {
+    /// The keys, with an algorithm for those that have none of their own.
+    pub fn keyring(&mut self, default: Algorithm) -> Result<Arc<Keyring>, KeyringError> {
+        if let Some((_, ring)) = self.made.iter().find(|(algorithm, _)| *algorithm == default) {
+            return Ok(Arc::clone(ring));
+        }
+        let ring = Arc::new(Keyring::new(self.keys.iter().map(|key| KeyDescription {
+            id: &key.id,
+            secret: &key.secret,
+            algorithm: key.algorithm.unwrap_or(default),
+            life: key.life,
+        }))?);
+        self.made.push((default, Arc::clone(&ring)));
+        Ok(ring)
+    }
+
+    /// The places and lengths of secrets that are too short for an enforced check.
+    pub fn short_secrets(&self) -> impl Iterator<Item = (&Position, usize)> {
+        self.keys
+            .iter()
+            .map(|key| (&key.at, key.secret.len()))
+            .filter(|(_, len)| *len < MIN_SECRET_LEN)
+    }
+}
+
+/// Reads `secure_link_hmac_keyring name { ... }`.
+pub fn set_keyring(setting: &mut Setting<'_, '_>) -> Outcome {
+    let name: Box<[u8]> = setting.arguments.first().copied().unwrap_or_default().into();
+    if setting.conf.main()?.rings.iter().any(|ring| ring.name == name) {
+        return refuse(format!("names the ring {} a second time: merge the two", quote(&name)));
+    }
+    let mut keys = Vec::new();
+    setting.conf.read_block(&mut |conf| {
+        let words = conf.words();
+        if let [b"include", _] = words.as_slice() {
+            return conf.include();
+        }
+        let at = conf.position();
+        let key = read_key(conf, &at, &words);
+        // The second word may be a secret.
+        drop(words);
+        conf.wipe_word(1);
+        match key {
+            Ok(key) => {
+                keys.push(key);
+                Ok(())
+            }
+            Err(Refusal::Logged) => Err(Failed),
+            Err(refusal) => {
+                Err(conf.error(&at, format_args!("\"secure_link_hmac_keyring\" {refusal}")))
+            }
+        }
+    })?;
+    if keys.is_empty() {
+        return refuse(format!(
+            "{} has no key: add a line such as \"acme file:keys/acme.key;\"",
+            quote(&name)
+        ));
+    }
+    let mut ring = Ring { name, keys, made: Vec::new() };
+    if let Err(error) = ring.keyring(Algorithm::Sha256) {
+        return refuse(format!("{}: {error}", quote(&ring.name)));
+    }
+    setting.conf.main()?.rings.push(ring);
+    Ok(())
+}
+
+/// Reads a line: `id source [parameter ...]`.
+fn read_key(conf: &Conf<'_>, at: &Position, words: &[&[u8]]) -> Result<RingKey, Refusal> {
+    let [id, source, parameters @ ..] = words else {
+        return refuse("has a line without a secret: write \"id file:path\"");
+    };
+    if ["file:", "hex:", "base64:"].iter().any(|source| id.starts_with(source.as_bytes())) {
+        // It is not shown: it may be a secret.
+        return refuse("has a line that begins with a secret: write the key's id before it");
+    }
+    if let Err(error) = check_key_id(id) {
+        return refuse(format!("has the id {}, but {error}", quote(id)));
+    }
+    let mut format = None;
+    let mut algorithm = None;
+    let mut life = KeyLife::default();
+    for parameter in parameters {
+        let (name, value) = match parameter.iter().position(|&byte| byte == b'=') {
+            Some(at) => parameter.split_at(at + 1),
+            None => (*parameter, b"".as_slice()),
+        };
+        let is_new = match name {
+            b"format=" => format.replace(key_format(Some(parameter))?).is_none(),
+            b"algorithm=" => match Algorithm::from_name(value) {
+                Some(value) => algorithm.replace(value).is_none(),
+                None => {
+                    return refuse(format!(
+                        "has an unknown algorithm {}: write one of {}",
+                        quote(value),
+                        alternatives(Algorithm::ALL.iter().map(|algorithm| algorithm.name()))
+                    ));
+                }
+            },
+            b"not_before=" => life.not_before.replace(date(parameter, value)?).is_none(),
+            b"not_after=" => life.not_after.replace(date(parameter, value)?).is_none(),
+            b"issued_after=" => life.issued_after.replace(date(parameter, value)?).is_none(),
+            b"revoked" => !std::mem::replace(&mut life.revoked, true),
+            _ => {
+                return refuse(format!(
+                    "has an unknown parameter {} for {}: write \"format=\", \"algorithm=\", \
+                     \"not_before=\", \"not_after=\", \"issued_after=\" or \"revoked\"",
+                    quote(parameter),
+                    quote(id)
+                ));
+            }
+        };
+        if !is_new {
+            return refuse(format!("has the parameter {} twice for {}", quote(name), quote(id)));
+        }
+    }
+    if let (Some(first), Some(last)) = (life.not_before, life.not_after)
+        && first > last
+    {
+        return refuse(format!("has \"not_after\" before \"not_before\" for {}", quote(id)));
+    }
+    let secret = read_secret(conf, at, id, source, format)?;
+    if secret.is_empty() {
+        return refuse(format!("has an empty secret for {}", quote(id)));
+    }
+    Ok(RingKey { id: (*id).into(), secret, algorithm, life, at: at.clone() })
+}
+
+fn date(parameter: &[u8], value: &[u8]) -> Result<i64, Refusal> {
+    match parse_date(value) {
+        Some(seconds) => Ok(seconds),
+        None => refuse(format!(
+            "has an invalid date {}: write it as \"2026-12-31T00:00:00Z\" or unix seconds",
+            quote(parameter)
+        )),
+    }
+}
+
+fn read_secret(
+    conf: &Conf<'_>,
+    at: &Position,
+    id: &[u8],
+    source: &[u8],
+    format: Option<SecretFormat>,
+) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    if let Some(path) = source.strip_prefix(b"file:") {
+        return read_key_file(conf, at, path, format.unwrap_or_default());
+    }
+    if format.is_some() {
+        return refuse(format!("has \"format=\" for {}, which only \"file:\" takes", quote(id)));
+    }
+    let (format, text) = if let Some(text) = source.strip_prefix(b"hex:") {
+        (SecretFormat::Hex, text)
+    } else if let Some(text) = source.strip_prefix(b"base64:") {
+        (SecretFormat::Base64, text)
+    } else {
+        // What it is instead may be a secret, and is not shown.
+        return refuse(format!(
+            "has a secret for {} that begins with none of \"file:\", \"hex:\" and \"base64:\"",
+            quote(id)
+        ));
+    };
+    format
+        .decode(text)
+        .or_else(|error| refuse(format!("cannot read the secret of {}: {error}", quote(id))))
+}
