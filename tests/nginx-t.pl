@@ -169,6 +169,13 @@ mistake 'a message with a variable of set beside $uri',
 mistake 'a message with a map beside $uri',
     $map . location("$key secure_link_hmac \$arg_st; ENFORCE\nsecure_link_hmac_message \$uri&\$mapped; #!"),
     '$uri', '$mapped';
+# The name of an argument, but not its value.
+for my $own (['$arg_who', '&'], ['$cookie_who', ';'], ['$http_who', "\n"]) {
+    my ($name, $separator) = @$own;
+    mistake "a variable of set that is called $name beside \$uri",
+        "server { set $name \$uri; location / { $key secure_link_hmac \$arg_st; ENFORCE\n"
+            . "secure_link_hmac_message \"$name$separator\$uri\"; #!\n} }\n", '$uri', $name;
+}
 
 for my $clear (
     ['$uri|$arg_ts|$arg_e', $three],
