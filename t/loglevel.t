@@ -125,7 +125,6 @@ my $path = '/files/report.txt';
 --- error_code eval
 [403, 403, 403, 410, 403, 403, 403, 403, 403, 403, 403]
 --- no_error_log
-[notice]
 [warn]
 [error]
 [crit]
