@@ -68,7 +68,7 @@ fn fault_of(path: &[u8]) -> Option<&'static str> {
 fn log_fault(request: Request<'_>, path: &[u8], fault: &str) {
     let mut line = LineBuffer::new();
     let _ = line.write_str("secure_link_hmac: the path \"");
-    line.push_escaped(path, fault.len() + " of \"secure_link_hmac_pass\" \"".len() + 1);
+    let _ = line.push_escaped(path, fault.len() + " of \"secure_link_hmac_pass\" \"".len() + 1);
     let _ = write!(line, "\" of \"secure_link_hmac_pass\" {fault}");
     request.log(Level::Error, &line);
 }
