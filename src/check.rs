@@ -281,10 +281,15 @@ pub fn note_passed_access(request: Request<'_>) {
     }
 }
 
-/// Notes that a request is handed off, and tells whether it was not before.
-pub fn note_handoff(request: Request<'_>) -> Result<bool, NotEvaluated> {
-    let state = request.state_or_new().ok_or(NotEvaluated)?;
-    Ok(!state.handed_off.replace(true))
+/// Whether a request was handed off, which it is at most once.
+pub fn was_handed_off(request: Request<'_>) -> bool {
+    request.state().is_some_and(|state| state.handed_off.get())
+}
+
+/// Notes that a request is handed off.
+pub fn note_handoff(request: Request<'_>) -> Result<(), NotEvaluated> {
+    request.state_or_new().ok_or(NotEvaluated)?.handed_off.set(true);
+    Ok(())
 }
 
 /// The query string that was checked, or else the one there is, and the policy that reads it.

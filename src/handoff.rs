@@ -33,7 +33,10 @@ pub fn decide(request: Request<'_>) -> Handoff<'_> {
 }
 
 fn target<'r>(request: Request<'r>, pass: &'r PassTarget) -> Result<Handoff<'r>, NotEvaluated> {
-    if matches!(pass, PassTarget::Off) || check::is_bypassed(request)? {
+    if matches!(pass, PassTarget::Off)
+        || check::was_handed_off(request)
+        || check::is_bypassed(request)?
+    {
         return Ok(Handoff::None);
     }
     let handoff = match pass {
@@ -49,7 +52,8 @@ fn target<'r>(request: Request<'r>, pass: &'r PassTarget) -> Result<Handoff<'r>,
             Handoff::Path { path, args: args.unwrap_or_default() }
         }
     };
-    if check::note_handoff(request)? { Ok(handoff) } else { Ok(Handoff::None) }
+    check::note_handoff(request)?;
+    Ok(handoff)
 }
 
 /// What is wrong with a path, so that it could name a file that nobody meant.
