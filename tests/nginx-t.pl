@@ -73,6 +73,13 @@ mistake 'more fields than there are',
     location("$message $key ENFORCE\nsecure_link_hmac \$arg_st,\$arg_ts,\$arg_e,\$arg_x; #!"),
     '"secure_link_hmac"', qr/three|fields/;
 
+mistake 'an empty credential', location("$message $key ENFORCE\nsecure_link_hmac \"\"; #!"),
+    '"secure_link_hmac"', 'empty';
+mistake 'an empty credential behind a good one',
+    location("$message $key ENFORCE\nsecure_link_hmac \$arg_st,\$arg_ts,\$arg_e \"\"; #!"), '"secure_link_hmac"', 'empty';
+mistake 'an empty message', location("$key secure_link_hmac \$arg_st; ENFORCE\nsecure_link_hmac_message \"\"; #!"),
+    'secure_link_hmac_message', 'empty';
+
 # Secrets.
 
 for my $short (['an empty secret', '""'], ['a secret of 15 bytes', 'topsecret012345']) {
