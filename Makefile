@@ -17,8 +17,8 @@ needs := $(if $(filter vendored,$(NGINX)),vendored,build)
 binary := $(if $(filter vendored,$(NGINX)),$(CURDIR)/objs/vendored/nginx,nginx)
 with := MODULE=$(module) NGINX=$(binary)
 
-# Where nginx looks for modules, unless said otherwise.
-modules_dir ?= $(shell PATH="$$PATH:/usr/sbin" nginx -V 2>&1 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p')
+# Where this machine's nginx looks for modules. A vendored module does not fit there: say where.
+modules_dir ?= $(if $(filter distro,$(NGINX)),$(shell PATH="$$PATH:/usr/sbin" nginx -V 2>&1 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'))
 
 .PHONY: help build install check test test-valgrind bench-instructions demo run clean
 
@@ -31,7 +31,7 @@ build: ## Build the module into objs/
 	@scripts/build $(NGINX)
 
 install: build ## Install it where nginx looks for modules (DESTDIR=, modules_dir=)
-	@test -n "$(modules_dir)" || { echo "Say where: make install modules_dir=/usr/lib/nginx/modules" >&2; exit 1; }
+	@test -n "$(modules_dir)" || { echo "Say where: make install modules_dir=DIRECTORY" >&2; exit 1; }
 	@# By rename: a running nginx keeps the file that it has mapped.
 	install -d "$(DESTDIR)$(modules_dir)"
 	install -m 644 $(module) "$(DESTDIR)$(modules_dir)/.$(name).so.new"

@@ -30,9 +30,11 @@ pub fn decide(request: Request<'_>) -> Access {
     }
     let Some(policy) = conf.policy() else { return Access::Abstain };
     let decided = check::is_bypassed(request).and_then(|bypassed| {
-        let settled = check::is_after_denial(request, policy)
-            || (enforced == Enforce::DryRun && check::is_after_dry_run(request, policy));
-        if bypassed || settled { Ok(None) } else { check::deciding(request, policy).map(Some) }
+        if bypassed || check::is_settled(request, policy) {
+            Ok(None)
+        } else {
+            check::deciding(request, policy).map(Some)
+        }
     });
     let verdict = match decided {
         Ok(None) => return Access::Abstain,
@@ -51,7 +53,8 @@ pub fn decide(request: Request<'_>) -> Access {
         (Enforce::On, Verdict::Granted) => Access::Grant,
         (_, Verdict::Granted) => Access::Abstain,
         (enforced, verdict) => {
-            check::note_denial(request, policy, enforced);
+            // Without memory for the note, the error page is checked like any other request.
+            let _ = check::note_denial(request, policy, enforced);
             if enforced != Enforce::On {
                 Access::Abstain
             } else if request.satisfies_any() {
@@ -83,15 +86,15 @@ fn log_denial(
     let _ = write!(line, "secure_link_hmac: {what}: verdict={}", verdict.word());
     let _ = line.write_str(" key=\"");
     let claims = checked.and_then(|checked| checked.check.claims);
-    line.push_escaped(claims.map(|claims| claims.key_id).unwrap_or_default(), 1);
+    let _ = line.push_escaped(claims.map(|claims| claims.key_id).unwrap_or_default(), 1);
     let _ = line.write_str("\"");
     if let Some(checked) = checked
         && let Some(signing) = checked.policy.signing()
     {
         let _ = line.write_str(" message=\"");
-        for piece in signing.message.pieces(checked.inputs) {
-            line.push_escaped(piece, 1);
-        }
+        let mut pieces = signing.message.pieces(checked.inputs);
+        // The first piece that does not fit ends the message.
+        let _ = pieces.all(|piece| line.push_escaped(piece, 1));
         let _ = line.write_str("\"");
     }
     request.log(level, &line);

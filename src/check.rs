@@ -14,7 +14,7 @@ use crate::policy::LinkPolicy;
 pub struct State<'r> {
     progress: Cell<Progress<'r>>,
     last: Cell<Option<Checked<'r>>>,
-    denial: Cell<Option<Denial<'r>>>,
+    denials: Cell<Option<&'r Denial<'r>>>,
     bypass: Cell<Option<Bypass<'r>>>,
     handed_off: Cell<bool>,
 }
@@ -81,6 +81,8 @@ struct Denial<'r> {
     policy: &'r LinkPolicy,
     pass: u32,
     enforced: Enforce,
+    /// One by another policy, in whose `error_page` this one denied.
+    earlier: Option<&'r Denial<'r>>,
 }
 
 #[derive(Clone, Copy)]
@@ -118,12 +120,8 @@ pub fn current(request: Request<'_>) -> Result<Option<Checked<'_>>, NotEvaluated
     if request.is_before_preaccess() {
         return check(request, policy, mode).map(Some);
     }
-    // The verdict of what was handed off or denied stays to the end of the request.
-    if let Some(state) = state
-        && last.is_some()
-        && mode == Mode::Advisory
-        && (state.handed_off.get() || state.denial.get().is_some())
-    {
+    // What was handed off or denied keeps its verdict to the end, unless it is checked again.
+    if last.is_some() && is_settled(request, policy) {
         return Ok(last);
     }
     check_and_keep(request, policy, mode).map(Some)
@@ -229,47 +227,69 @@ pub fn is_bypassed(request: Request<'_>) -> Result<bool, NotEvaluated> {
 }
 
 /// Notes that a check denied a request.
-pub fn note_denial<'r>(request: Request<'r>, policy: &'r LinkPolicy, enforced: Enforce) {
-    if let Some(state) = request.state() {
-        state.denial.set(Some(Denial { policy, pass: request.pass(), enforced }));
+pub fn note_denial<'r>(
+    request: Request<'r>,
+    policy: &'r LinkPolicy,
+    enforced: Enforce,
+) -> Result<(), NotEvaluated> {
+    let state = request.state_or_new().ok_or(NotEvaluated)?;
+    let earlier = state.denials.get();
+    let denial = Denial { policy, pass: request.pass(), enforced, earlier };
+    let denial = request.alloc(1, denial).and_then(|denial| denial.first());
+    state.denials.set(denial);
+    denial.map(drop).ok_or(NotEvaluated)
+}
+
+/// Whether a location does not check a request, whose verdict has been found before.
+pub fn is_settled(request: Request<'_>, policy: &LinkPolicy) -> bool {
+    match request.conf().enforced() {
+        Enforce::Off => request
+            .state()
+            .is_some_and(|state| state.handed_off.get() || state.denials.get().is_some()),
+        Enforce::On => is_after_denial(request, policy),
+        Enforce::DryRun => {
+            is_after_denial(request, policy) || has_earlier_denial(request, policy, Enforce::DryRun)
+        }
     }
 }
 
 /// Whether the request is that of an `error_page` after the same policy has denied it: it is
 /// neither checked again nor handed off.
 pub fn is_after_denial(request: Request<'_>, policy: &LinkPolicy) -> bool {
-    earlier_denial(request, policy) == Some(Enforce::On)
+    has_earlier_denial(request, policy, Enforce::On)
 }
 
-/// Whether a dry run has found the request denied before, so that another one under the same
-/// policy has nothing to add.
-pub fn is_after_dry_run(request: Request<'_>, policy: &LinkPolicy) -> bool {
-    earlier_denial(request, policy) == Some(Enforce::DryRun)
-}
-
-/// How a denial by a policy was meant, in a pass before this one.
-fn earlier_denial(request: Request<'_>, policy: &LinkPolicy) -> Option<Enforce> {
-    let denial = request.state().and_then(|state| state.denial.get())?;
-    let earlier = ptr::eq(denial.policy, policy) && denial.pass != request.pass();
-    earlier.then_some(denial.enforced)
+/// Whether a policy has denied the request in a pass before this one.
+fn has_earlier_denial(request: Request<'_>, policy: &LinkPolicy, enforced: Enforce) -> bool {
+    let denials = request.state().and_then(|state| state.denials.get());
+    std::iter::successors(denials, |denial| denial.earlier).any(|denial| {
+        ptr::eq(denial.policy, policy)
+            && denial.pass != request.pass()
+            && denial.enforced == enforced
+    })
 }
 
 /// Notes that a request has passed all access checks of a location. A denial of the same pass
 /// was then overruled by another method (`satisfy any`), and says nothing about later locations.
 pub fn note_passed_access(request: Request<'_>) {
     if let Some(state) = request.state()
-        && let Some(denial) = state.denial.get()
+        && let Some(denial) = state.denials.get()
         && denial.enforced == Enforce::On
         && denial.pass == request.pass()
     {
-        state.denial.set(None);
+        state.denials.set(denial.earlier);
     }
 }
 
-/// Notes that a request is handed off, and tells whether it was not before.
-pub fn note_handoff(request: Request<'_>) -> Result<bool, NotEvaluated> {
-    let state = request.state_or_new().ok_or(NotEvaluated)?;
-    Ok(!state.handed_off.replace(true))
+/// Whether a request was handed off, which it is at most once.
+pub fn was_handed_off(request: Request<'_>) -> bool {
+    request.state().is_some_and(|state| state.handed_off.get())
+}
+
+/// Notes that a request is handed off.
+pub fn note_handoff(request: Request<'_>) -> Result<(), NotEvaluated> {
+    request.state_or_new().ok_or(NotEvaluated)?.handed_off.set(true);
+    Ok(())
 }
 
 /// The query string that was checked, or else the one there is, and the policy that reads it.

@@ -33,7 +33,10 @@ pub fn decide(request: Request<'_>) -> Handoff<'_> {
 }
 
 fn target<'r>(request: Request<'r>, pass: &'r PassTarget) -> Result<Handoff<'r>, NotEvaluated> {
-    if matches!(pass, PassTarget::Off) || check::is_bypassed(request)? {
+    if matches!(pass, PassTarget::Off)
+        || check::was_handed_off(request)
+        || check::is_bypassed(request)?
+    {
         return Ok(Handoff::None);
     }
     let handoff = match pass {
@@ -49,7 +52,8 @@ fn target<'r>(request: Request<'r>, pass: &'r PassTarget) -> Result<Handoff<'r>,
             Handoff::Path { path, args: args.unwrap_or_default() }
         }
     };
-    if check::note_handoff(request)? { Ok(handoff) } else { Ok(Handoff::None) }
+    check::note_handoff(request)?;
+    Ok(handoff)
 }
 
 /// What is wrong with a path, so that it could name a file that nobody meant.
@@ -68,7 +72,7 @@ fn fault_of(path: &[u8]) -> Option<&'static str> {
 fn log_fault(request: Request<'_>, path: &[u8], fault: &str) {
     let mut line = LineBuffer::new();
     let _ = line.write_str("secure_link_hmac: the path \"");
-    line.push_escaped(path, fault.len() + " of \"secure_link_hmac_pass\" \"".len() + 1);
+    let _ = line.push_escaped(path, fault.len() + " of \"secure_link_hmac_pass\" \"".len() + 1);
     let _ = write!(line, "\" of \"secure_link_hmac_pass\" {fault}");
     request.log(Level::Error, &line);
 }

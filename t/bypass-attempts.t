@@ -18,12 +18,12 @@ __DATA__
 
 === a verdict read in "if" is not that of the URI which a rewrite makes
 --- config
+secure_link_hmac_enforce on;
 location /open/ {
     if ($secure_link_hmac_status = granted) { set $good 1; }
     rewrite ^/open/(.*)$ /files/$1 last;
 }
 location /files/ {
-    secure_link_hmac_enforce on;
     secure_link_hmac_pass /internal$uri;
     add_header X-Good "$good" always;
 }
@@ -40,14 +40,33 @@ denied: verdict=forged
 
 === nor is one read in the server's "if"
 --- config
+secure_link_hmac_enforce on;
 if ($secure_link_hmac = 1) { set $good 1; }
 rewrite ^/open/(.*)$ /files/$1;
-location /files/ { secure_link_hmac_enforce on; }
 --- request eval
 "GET " . link('/open/secret.txt')
 --- error_code: 403
 --- response_headers
 X-Verdict: forged
+
+
+
+=== nor is one that several rewrites read on their way
+--- config
+secure_link_hmac_enforce on;
+location /a/ {
+    if ($secure_link_hmac = 1) { rewrite ^/a/(.*)$ /b/$1 last; }
+}
+location /b/ {
+    set $verdict $secure_link_hmac_status;
+    rewrite ^/b/(.*)$ /files/$1 last;
+}
+--- request eval
+["GET " . link('/a/secret.txt'), "GET /a/secret.txt?" . link_args('/b/secret.txt')]
+--- error_code eval
+[403, 403]
+--- response_headers eval
+["X-Verdict: forged", "X-Verdict: forged"]
 
 
 
@@ -153,6 +172,30 @@ location /files/ {
 ["GET /files/secret.txt", "GET /files/secret.txt", "GET /files/secret.txt"]
 --- error_code eval
 [403, 403, 200]
+
+
+
+=== commas that count where nothing is enforced do not count where it is
+--- http_config
+    limit_conn_zone $secure_link_hmac_status zone=lenient:64k;
+--- config
+secure_link_hmac $arg_st;
+secure_link_hmac_message $uri;
+location /files/ {
+    limit_conn lenient 10;
+    error_page 404 = @strict;
+    add_header X-Verdict "lenient $secure_link_hmac_status" always;
+}
+location @strict {
+    secure_link_hmac_enforce on;
+    root html/internal;
+}
+--- request eval
+["GET /files/x?st=" . token('/files/x') . "," . time() . ",3600", "GET /files/secret.txt?st=" . token('/files/secret.txt') . "," . time() . ",3600"]
+--- error_code eval
+[403, 200]
+--- response_headers eval
+["X-Verdict: malformed", "X-Verdict: lenient granted"]
 
 
 

@@ -221,8 +221,6 @@ CORE::join "\n", $::policy, map { "location /length/$_ { secure_link_hmac_algori
 [map { "GET $_->[0]" } @::lengths]
 --- response_body eval
 [map { "$_->[1]\n" } @::lengths]
---- no_error_log
-[error]
 
 
 

@@ -3,16 +3,17 @@ use Test::Nginx::Socket 'no_plan';
 use SecureLink;
 use LinkedFiles;
 
+# Zones outlive a reload: each test has zones of its own.
 run_tests();
 
 __DATA__
 
 === limit_req may be keyed by the verdict
 --- http_config
-    limit_req_zone $secure_link_hmac_status zone=verdicts:64k rate=1r/m;
+    limit_req_zone $secure_link_hmac_status zone=first:64k rate=1r/m;
 --- config
 location /files/ {
-    limit_req zone=verdicts;
+    limit_req zone=first;
     limit_req_status 429;
     secure_link_hmac_enforce on;
 }
@@ -42,10 +43,10 @@ location /files/ {
 
 === limit_conn may be keyed by the verdict
 --- http_config
-    limit_conn_zone $secure_link_hmac_status zone=verdicts:64k;
+    limit_conn_zone $secure_link_hmac_status zone=connections:64k;
 --- config
 location /files/ {
-    limit_conn verdicts 1;
+    limit_conn connections 1;
     secure_link_hmac_enforce on;
     secure_link_hmac_pass /internal$uri;
 }
@@ -61,10 +62,10 @@ location /internal/ { internal; }
 
 === what limit_req read is still right in the log of a denial
 --- http_config
-    limit_req_zone $secure_link_hmac_status zone=verdicts:64k rate=1000r/s;
+    limit_req_zone $secure_link_hmac_status zone=logged:64k rate=1000r/s;
 --- config
 location /files/ {
-    limit_req zone=verdicts;
+    limit_req zone=logged;
     secure_link_hmac_enforce on;
 }
 --- request eval
@@ -134,7 +135,7 @@ location /files/ {
 
 === one check serves every phase and variable
 --- http_config
-    limit_req_zone $secure_link_hmac_status zone=verdicts:64k rate=1000r/s;
+    limit_req_zone $secure_link_hmac_status zone=requests:64k rate=1000r/s;
     limit_conn_zone $secure_link_hmac zone=words:64k;
     map $uri $place_secret {
         volatile;
@@ -145,7 +146,7 @@ location /files/ {
     secure_link_hmac_secret $place_secret;
     secure_link_hmac_enforce on;
     secure_link_hmac_pass /internal$uri;
-    limit_req zone=verdicts;
+    limit_req zone=requests;
     limit_conn words 10;
 }
 location /internal/ {

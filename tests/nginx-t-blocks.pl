@@ -89,6 +89,25 @@ warned 'a short secret below which a location sets something else', "server { $c
     . "secure_link_hmac_secret topsecret; #!\nlocation / { secure_link_hmac_leeway 5s; } }\n",
     'secure_link_hmac_secret';
 
+# It is an error if any of the policies that have it is enforced, whichever comes first.
+for (
+    ['an unknown algorithm', "$policy\nsecure_link_hmac_algorithm sha257; #!"],
+    ['a short secret', "$credential $message\nsecure_link_hmac_secret topsecret; #!"],
+    ['a secret of a client', "$credential $message\nsecure_link_hmac_secret topsecret-0123456\$arg_k; #!"],
+    ['a time outside the message', "$key secure_link_hmac_message \$uri|\$arg_e;\n$credential #!"],
+    ['an ambiguous message', "$credential $key\nsecure_link_hmac_message \$uri\$arg_ts|\$arg_e; #!"],
+) {
+    my ($name, $text) = @$_;
+    refused "$name below which a location sets something else, and is enforced",
+        "server {\n$text\nlocation / { secure_link_hmac_leeway 5s; secure_link_hmac_enforce on; } }\n";
+    refused "$name in http below which a server sets something else, and is enforced",
+        "$text\nserver { secure_link_hmac_leeway 5s; } server { listen 81; secure_link_hmac_leeway 5s; "
+            . "secure_link_hmac_enforce on; }\n";
+    refused "$name of an enforced server below which a location sets something else, and is not",
+        "server {\n$text\nsecure_link_hmac_enforce on; location / { secure_link_hmac_leeway 5s; "
+            . "secure_link_hmac_enforce off; } }\n";
+}
+
 # Two mistakes are two.
 warned_of 'the same mistake in two locations',
     "server { location /a/ { $policy\nsecure_link_hmac_algorithm sha257;\n}\n"

@@ -35,8 +35,6 @@ sub good {
 
 # Arguments.
 
-bad 'secure_link_hmac', '""';
-bad 'secure_link_hmac', '$arg_st,$arg_ts,$arg_e ""';
 bad 'secure_link_hmac', 'off off', 'off';
 bad 'secure_link_hmac', '$arg_st off', 'off';
 bad 'secure_link_hmac', '"$arg_st,$"', '$arg_st,$';
@@ -53,7 +51,6 @@ accepted "secure_link_hmac_scheme template time=$_", location("$key secure_link_
     . "secure_link_hmac_message \$uri|\$arg_e; secure_link_hmac_scheme template time=$_; "
     . 'secure_link_hmac_enforce on;') for 'expires', 'expires_hex';
 
-bad 'secure_link_hmac_message', '""';
 bad 'secure_link_hmac_message', '"$uri|$"', '$uri|$';
 bad 'secure_link_hmac_message', '"${uri"';
 

@@ -73,6 +73,13 @@ mistake 'more fields than there are',
     location("$message $key ENFORCE\nsecure_link_hmac \$arg_st,\$arg_ts,\$arg_e,\$arg_x; #!"),
     '"secure_link_hmac"', qr/three|fields/;
 
+mistake 'an empty credential', location("$message $key ENFORCE\nsecure_link_hmac \"\"; #!"),
+    '"secure_link_hmac"', 'empty';
+mistake 'an empty credential behind a good one',
+    location("$message $key ENFORCE\nsecure_link_hmac \$arg_st,\$arg_ts,\$arg_e \"\"; #!"), '"secure_link_hmac"', 'empty';
+mistake 'an empty message', location("$key secure_link_hmac \$arg_st; ENFORCE\nsecure_link_hmac_message \"\"; #!"),
+    'secure_link_hmac_message', 'empty';
+
 # Secrets.
 
 for my $short (['an empty secret', '""'], ['a secret of 15 bytes', 'topsecret012345']) {
@@ -169,6 +176,13 @@ mistake 'a message with a variable of set beside $uri',
 mistake 'a message with a map beside $uri',
     $map . location("$key secure_link_hmac \$arg_st; ENFORCE\nsecure_link_hmac_message \$uri&\$mapped; #!"),
     '$uri', '$mapped';
+# The name of an argument, but not its value.
+for my $own (['$arg_who', '&'], ['$cookie_who', ';'], ['$http_who', "\n"]) {
+    my ($name, $separator) = @$own;
+    mistake "a variable of set that is called $name beside \$uri",
+        "server { set $name \$uri; location / { $key secure_link_hmac \$arg_st; ENFORCE\n"
+            . "secure_link_hmac_message \"$name$separator\$uri\"; #!\n} }\n", '$uri', $name;
+}
 
 for my $clear (
     ['$uri|$arg_ts|$arg_e', $three],

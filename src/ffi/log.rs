@@ -54,21 +54,20 @@ impl LineBuffer {
         LineBuffer { bytes: [0; LINE_LEN], len: 0 }
     }
 
-    /// Appends bytes, the unprintable ones and `"` and `\` as `\xHH`. Leaves at least `reserve`
-    /// bytes of room.
-    pub fn push_escaped(&mut self, text: &[u8], reserve: usize) {
-        for &byte in text {
-            let end = LINE_LEN.saturating_sub(reserve);
-            match byte {
-                b'"' | b'\\' | 0..=0x1f | 0x7f.. if self.len + 4 <= end => {
-                    let _ = write!(self, "\\x{byte:02X}");
-                }
-                b' '..=b'~' if byte != b'"' && byte != b'\\' && self.len < end => {
-                    self.push(&[byte])
-                }
-                _ => return,
+    /// Appends bytes, the unprintable ones and `"` and `\` as `\xHH`, up to where `reserve`
+    /// bytes of room are left, and tells whether that was all of them.
+    pub fn push_escaped(&mut self, text: &[u8], reserve: usize) -> bool {
+        let end = LINE_LEN.saturating_sub(reserve);
+        text.iter().all(|&byte| {
+            let plain = matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+            let fits = self.len + if plain { 1 } else { 4 } <= end;
+            if fits && plain {
+                self.push(&[byte]);
+            } else if fits {
+                let _ = write!(self, "\\x{byte:02X}");
             }
-        }
+            fits
+        })
     }
 
     fn push(&mut self, text: &[u8]) {

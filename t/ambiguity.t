@@ -1,0 +1,83 @@
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use SecureLink;
+use LinkedFiles;
+
+# A link for one thing is no link for another, though the bytes of both messages are the same: values that
+# would make them so are refused. What nginx -t refuses beforehand is in tests/nginx-t.pl.
+
+run_tests();
+
+__DATA__
+
+=== a time takes nothing over from its neighbour
+--- config
+location /files/ {
+    secure_link_hmac_message $uri|$arg_ts|$arg_e;
+    secure_link_hmac_enforce on;
+}
+--- request eval
+my $signed = token('/files/report.txt|1700000000|2000000000');
+[
+    "GET /files/report.txt?st=$signed&ts=1700000000&e=2000000000",
+    "GET /files/report.txt?st=$signed&ts=1700000000|2000000000&e=",
+    "GET /files/report.txt?st=$signed&ts=&e=1700000000|2000000000",
+    "GET /files/report.txt%7C1700000000?st=$signed&ts=2000000000",
+    "GET /files/report.txt%7C1700000000?st=$signed&ts=2000000000&e=",
+]
+--- error_code eval
+[200, 403, 403, 403, 403]
+
+
+
+=== an argument takes nothing over from the path
+--- config
+location /files/ {
+    secure_link_hmac $arg_st;
+    secure_link_hmac_message $uri&$arg_user;
+    secure_link_hmac_enforce on;
+}
+--- user_files
+>>> files/a&b.txt
+a and b
+--- request eval
+my $signed = token('/files/a&b.txt&joe');
+["GET /files/a&b.txt?st=$signed&user=joe", "GET /files/a?st=$signed&user=b.txt&joe",
+ "GET /files/a?st=$signed&user=b.txt%26joe", "GET /files/a&b.txt&joe?st=$signed"]
+--- error_code eval
+[200, 403, 403, 403]
+
+
+
+=== a host takes nothing over from an argument
+--- config
+location /files/ {
+    secure_link_hmac $arg_st;
+    secure_link_hmac_message $host|$arg_user;
+    secure_link_hmac_enforce on;
+}
+--- request eval
+my $signed = token('localhost|joe|jim');
+["GET /files/report.txt?st=$signed&user=joe|jim", "GET /files/report.txt?st=$signed&user=jim"]
+--- more_headers eval
+["Host: localhost", "Host: localhost|joe"]
+--- error_code eval
+[200, 403]
+
+
+
+=== a host takes nothing over from a path
+--- config
+location ~ ^ {
+    secure_link_hmac $arg_st;
+    secure_link_hmac_message $host&$arg_user&$uri;
+    secure_link_hmac_enforce on;
+    try_files /sorry.txt =404;
+}
+--- request eval
+my $signed = token('localhost&joe&/a&/b');
+["GET /a&/b?st=$signed&user=joe", "GET /b?st=$signed&user=/a"]
+--- more_headers eval
+["Host: localhost", "Host: localhost&joe"]
+--- error_code eval
+[200, 403]
