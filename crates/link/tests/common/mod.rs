@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use secure_link::{
-    Algorithm, Arena, Check, Encoding, Fields, Key, Mode, Policy, Request, Scheme, Secret, Signing,
-    Template, TemplateScheme, TimeField, Variables, Verdict, verify,
+    Algorithm, Arena, Check, Encoding, Fields, Key, Keys, Mode, Policy, Request, Scheme, Secret,
+    Signing, Template, TemplateScheme, TimeField, Variables, Verdict, verify,
 };
 
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -60,7 +60,7 @@ impl Rules<'_> {
                 None => Secret::PerRequest(template, algorithm),
             }
         });
-        let signing = Signing { message, secrets: secrets.collect() };
+        let signing = Signing { message, keys: Keys::Secrets(secrets.collect()) };
         let scheme = TemplateScheme {
             credentials,
             signing: Arc::new(signing),
