@@ -1,0 +1,243 @@
+//! Uses and bytes counted against a limit, each until its expiry.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use crate::table::{self, LINKS, STATE, Table};
+use crate::words::{halves, load, store, store_halves};
+
+const VALUE: usize = 2;
+/// The last second in which the value counts.
+const EXPIRES_AT: usize = 3;
+const ID: usize = 4;
+const ENTRY: usize = ID + 4;
+
+/// Words of the heap for each entry.
+const HEAP: usize = 1;
+
+type Entry<'z> = table::Entry<'z, ENTRY>;
+
+/// What a limit is counted for: a uniformly distributed digest.
+pub type Id = [u64; 4];
+
+/// What a limit counts. The same [`Id`] under two kinds is two entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LimitKind {
+    /// Uses of a link.
+    Token = 1,
+    /// A link and a client whose further requests are not counted.
+    Window,
+    /// Uses or bytes of a key or subject, in a period.
+    Quota,
+}
+
+/// Why nothing was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The limit is reached, or nothing could be counted because the expiry has passed.
+    Exhausted,
+    /// All entries are in use and live.
+    Full,
+}
+
+impl std::error::Error for Refused {}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refused::Exhausted => "the limit is reached",
+            Refused::Full => "the zone is full of live entries",
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Limits<'z> {
+    pub(crate) table: Table<'z, ENTRY>,
+    /// A binary heap of the entries in use, the earliest expiry first. The high half of an entry's
+    /// links is its place.
+    heap: &'z [AtomicU64],
+}
+
+impl<'z> Limits<'z> {
+    /// `None` if there are too few words.
+    pub(crate) fn over(words: &'z [AtomicU64]) -> Option<Self> {
+        let (table, heap) = Table::over(words, HEAP)?;
+        Some(Limits { table, heap })
+    }
+
+    /// A part without entries.
+    pub(crate) fn none(word: &'z AtomicU64) -> Self {
+        Limits { table: Table::none(word), heap: &[] }
+    }
+
+    pub(crate) fn live(&self, kind: LimitKind, id: &Id, now: i64) -> Option<(u64, i64)> {
+        let (_, entry) = self.find(kind, id)?;
+        is_live(entry, now).then(|| (load(&entry[VALUE]), expires_at(entry)))
+    }
+
+    pub(crate) fn add(
+        &self,
+        kind: LimitKind,
+        id: &Id,
+        amount: u64,
+        limit: u64,
+        until: i64,
+        now: i64,
+    ) -> Result<u64, Refused> {
+        let found = self.find(kind, id);
+        if let Some((_, entry)) = found
+            && is_live(entry, now)
+        {
+            let value = load(&entry[VALUE]);
+            if value >= limit {
+                return Err(Refused::Exhausted);
+            }
+            if kind == LimitKind::Token && until > expires_at(entry) {
+                self.set_expiry(entry, until);
+            }
+            let value = value.saturating_add(amount);
+            store(&entry[VALUE], value);
+            return Ok(value);
+        }
+        if limit == 0 || until < now {
+            return Err(Refused::Exhausted);
+        }
+        match found {
+            Some((_, entry)) => {
+                // Dead until its expiry changes.
+                store(&entry[VALUE], amount);
+                self.set_expiry(entry, until);
+            }
+            None => self.insert(kind, id, amount, until, now).ok_or(Refused::Full)?,
+        }
+        Ok(amount)
+    }
+
+    pub(crate) fn grow(&self, kind: LimitKind, id: &Id, amount: u64, now: i64) {
+        if let Some((_, entry)) = self.find(kind, id)
+            && is_live(entry, now)
+        {
+            store(&entry[VALUE], load(&entry[VALUE]).saturating_add(amount));
+        }
+    }
+
+    /// Makes all that connects entries again.
+    pub(crate) fn rebuild(&self) {
+        self.table.rebuild(hash);
+        for (place, (index, entry)) in (0..).zip(self.table.iter()) {
+            self.put(place, index, entry);
+        }
+        for place in (0..self.len() / 2).rev() {
+            self.sink(place);
+        }
+    }
+
+    fn find(&self, kind: LimitKind, id: &Id) -> Option<(u32, Entry<'z>)> {
+        let [hash, ..] = *id;
+        self.table.chain(hash).find(|(_, entry)| {
+            load(&entry[STATE]) == kind as u64
+                && entry.iter().skip(ID).zip(id).all(|(word, part)| load(word) == *part)
+        })
+    }
+
+    /// Makes an entry, in place of the one with the earliest expiry if none is free and that one
+    /// is dead.
+    fn insert(&self, kind: LimitKind, id: &Id, value: u64, until: i64, now: i64) -> Option<()> {
+        let (index, entry) = self.table.claim().or_else(|| {
+            let (index, entry) = self.at(0).filter(|(_, entry)| !is_live(entry, now))?;
+            self.table.retire(index, entry, hash(entry));
+            // The table has one entry less, and the heap loses its first.
+            if let Some((last, entry)) = self.at(self.len()) {
+                self.put(0, last, entry);
+                self.sink(0);
+            }
+            self.table.claim()
+        })?;
+        store(&entry[VALUE], value);
+        store(&entry[EXPIRES_AT], until.cast_unsigned());
+        for (word, part) in entry.iter().skip(ID).zip(id) {
+            store(word, *part);
+        }
+        let place = self.len();
+        self.table.publish(index, entry, hash(entry), kind as u64);
+        self.put(place, index, entry);
+        self.rise(place);
+        Some(())
+    }
+
+    fn set_expiry(&self, entry: Entry<'z>, until: i64) {
+        store(&entry[EXPIRES_AT], until.cast_unsigned());
+        let (_, place) = halves(&entry[LINKS]);
+        self.sink(self.rise(place));
+    }
+
+    fn len(&self) -> u32 {
+        self.table.used() as u32
+    }
+
+    /// The entry at a place of the heap.
+    fn at(&self, place: u32) -> Option<(u32, Entry<'z>)> {
+        let (index, _) = halves(self.heap.get(place as usize)?);
+        Some((index, self.table.entry(index)?))
+    }
+
+    fn put(&self, place: u32, index: u32, entry: Entry<'z>) {
+        if let Some(word) = self.heap.get(place as usize) {
+            store_halves(word, index, 0);
+            store_halves(&entry[LINKS], halves(&entry[LINKS]).0, place);
+        }
+    }
+
+    /// Moves the entry at a place up, past those that expire later. Returns its new place.
+    fn rise(&self, mut place: u32) -> u32 {
+        let Some((index, entry)) = self.at(place) else { return place };
+        let from = place;
+        while let Some(above) = place.checked_sub(1).map(|place| place / 2)
+            && let Some((other, later)) = self.at(above)
+            && expires_at(entry) < expires_at(later)
+        {
+            self.put(place, other, later);
+            place = above;
+        }
+        if place != from {
+            self.put(place, index, entry);
+        }
+        place
+    }
+
+    /// Moves the entry at a place down, past those that expire earlier.
+    fn sink(&self, mut place: u32) {
+        let Some((index, entry)) = self.at(place) else { return };
+        let (from, len) = (place, self.len());
+        loop {
+            let below = [2 * u64::from(place) + 1, 2 * u64::from(place) + 2]
+                .into_iter()
+                .filter_map(|below| u32::try_from(below).ok().filter(|below| *below < len))
+                .filter_map(|below| self.at(below).map(|(other, entry)| (below, other, entry)))
+                .min_by_key(|(_, _, earlier)| expires_at(earlier));
+            match below {
+                Some((below, other, earlier)) if expires_at(earlier) < expires_at(entry) => {
+                    self.put(place, other, earlier);
+                    place = below;
+                }
+                _ => break,
+            }
+        }
+        if place != from {
+            self.put(place, index, entry);
+        }
+    }
+}
+
+fn hash(entry: Entry<'_>) -> u64 {
+    load(&entry[ID])
+}
+
+fn expires_at(entry: Entry<'_>) -> i64 {
+    load(&entry[EXPIRES_AT]).cast_signed()
+}
+
+fn is_live(entry: Entry<'_>, now: i64) -> bool {
+    expires_at(entry) >= now
+}

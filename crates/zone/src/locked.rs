@@ -1,0 +1,110 @@
+//! What needs the lock.
+
+use std::thread;
+
+use crate::limit::{Id, LimitKind, Refused};
+use crate::meter::{Counters, Full, PinnedEntry};
+use crate::words::{add, load, store};
+use crate::{VERDICTS, Zone};
+
+/// A zone whose lock the caller holds.
+///
+/// It is made after the lock was taken and dropped before the lock is released. Without the lock
+/// nothing it says is right, but nothing is undefined either, and no call runs forever.
+pub struct Locked<'z> {
+    zone: Zone<'z>,
+}
+
+impl<'z> Locked<'z> {
+    /// Begins the use of a zone, and repairs it if the last user did not come to an end.
+    ///
+    /// A repair visits every entry, counters stay as they are.
+    pub fn new(zone: Zone<'z>) -> Self {
+        if load(zone.dirty()) != 0 {
+            zone.meter.rebuild();
+            zone.limits.rebuild();
+        }
+        store(zone.dirty(), 1);
+        Locked { zone }
+    }
+
+    /// Begins the pins of another configuration.
+    ///
+    /// Entries that were pinned by the configuration before stay pinned, for its processes may
+    /// still count into them. Those that it did not pin either may be given to other keys.
+    pub fn begin_pins(&mut self) {
+        self.zone.meter.begin_pins();
+    }
+
+    /// Finds or makes the entry of a key, for counting without the lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if all entries are pinned.
+    pub fn pin(&mut self, key: &[u8]) -> Result<PinnedEntry, Full> {
+        self.zone.meter.pin(key)
+    }
+
+    /// Counts a request of any key, at `now` in unix seconds.
+    ///
+    /// The first [`MAX_KEY_LEN`](crate::MAX_KEY_LEN) bytes of the key count. A new key is given
+    /// the entry that was seen least recently if none is free; if all are pinned, the request is
+    /// counted into the totals, and as an eviction.
+    pub fn count(&mut self, key: &[u8], verdict: usize, bytes: u64, now: i64) {
+        if verdict < VERDICTS && !self.zone.meter.count(key, verdict, bytes, now) {
+            self.zone.count_total(verdict);
+            add(self.zone.eviction_count(), 1);
+        }
+    }
+
+    /// Visits what was counted for each key, in no order.
+    pub fn for_each_meter(&self, visit: impl FnMut(&[u8], &Counters)) {
+        self.zone.meter.for_each(visit);
+    }
+
+    /// The value of a live entry.
+    pub fn value(&self, kind: LimitKind, id: &Id, now: i64) -> Option<u64> {
+        self.zone.limits.live(kind, id, now).map(|(value, _)| value)
+    }
+
+    /// The last second in which a live entry counts, in unix seconds.
+    pub fn expires(&self, kind: LimitKind, id: &Id, now: i64) -> Option<i64> {
+        self.zone.limits.live(kind, id, now).map(|(_, expires_at)| expires_at)
+    }
+
+    /// Adds `amount` to a value that is still below `limit`, and returns the sum.
+    ///
+    /// The sum may exceed the limit; only the next one is refused. A missing entry, or one whose
+    /// expiry has passed, begins with `amount` and lives through the second `expires_at`. An
+    /// existing [`LimitKind::Token`] keeps the later expiry, one of another kind its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Exhausted`] if the limit is reached or the expiry has passed, and
+    /// [`Refused::Full`] if there is room for a new entry neither free nor held by a dead one.
+    pub fn add(
+        &mut self,
+        kind: LimitKind,
+        id: &Id,
+        amount: u64,
+        limit: u64,
+        expires_at: i64,
+        now: i64,
+    ) -> Result<u64, Refused> {
+        self.zone.limits.add(kind, id, amount, limit, expires_at, now)
+    }
+
+    /// Adds `amount` to a live entry without any limit. Where there is none, nothing happens.
+    pub fn grow(&mut self, kind: LimitKind, id: &Id, amount: u64, now: i64) {
+        self.zone.limits.grow(kind, id, amount, now);
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // After a panic it is not known how far the work came.
+        if !thread::panicking() {
+            store(self.zone.dirty(), 0);
+        }
+    }
+}

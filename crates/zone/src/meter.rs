@@ -1,0 +1,287 @@
+//! Requests counted by key and verdict.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
+use std::iter;
+use std::sync::atomic::AtomicU64;
+
+use crate::order::{ORDER, Order};
+use crate::table::{self, LINKS, STATE, Table};
+use crate::words::{add, exchange, load, raise, store};
+use crate::{MAX_KEY_LEN, VERDICTS};
+
+/// The zone's clock when the entry was last counted into under the lock. It orders entries that
+/// were last seen in the same second.
+const STAMP: usize = 3;
+/// The last configuration that pinned the entry; 0 if none did.
+const PINNED: usize = 4;
+/// The key's [`name`].
+const NAME: usize = 5;
+const FIRST_SEEN: usize = 6;
+const LAST_SEEN: usize = 7;
+const BYTES: usize = 8;
+const REQUESTS: usize = 9;
+const KEY: usize = REQUESTS + VERDICTS;
+const ENTRY: usize = KEY + MAX_KEY_LEN / 8;
+
+const _: () = assert!(LINKS < ORDER && ORDER < STAMP);
+
+type Entry<'z> = table::Entry<'z, ENTRY>;
+
+/// An entry that counts without the lock and without a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PinnedEntry {
+    index: u32,
+    tag: u64,
+}
+
+/// What was counted for a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests by verdict.
+    pub requests: [u64; VERDICTS],
+    /// Bytes sent.
+    pub bytes: u64,
+    /// When the first of them was counted, in unix seconds; 0 if none was.
+    pub first_seen: i64,
+    /// When the last of them was counted, in unix seconds; 0 if none was.
+    pub last_seen: i64,
+}
+
+/// All entries of a part are in use, and none may be given to another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl std::error::Error for Full {}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the zone is full")
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Meter<'z> {
+    pub(crate) table: Table<'z, ENTRY>,
+    order: Order<'z, ENTRY>,
+    /// Counts entries as they are made and counted into; an entry's state is its value when the
+    /// entry was made.
+    clock: &'z AtomicU64,
+    /// The number of the configuration that pins, from 1 on.
+    configuration: &'z AtomicU64,
+    evictions: &'z AtomicU64,
+    seed: u64,
+}
+
+/// The zone's words that a meter uses.
+pub(crate) struct MeterHead<'z> {
+    pub(crate) clock: &'z AtomicU64,
+    pub(crate) configuration: &'z AtomicU64,
+    pub(crate) evictions: &'z AtomicU64,
+    pub(crate) seed: u64,
+}
+
+impl<'z> Meter<'z> {
+    /// `None` if there are too few words.
+    pub(crate) fn over(words: &'z [AtomicU64], head: MeterHead<'z>) -> Option<Self> {
+        let (ends, words) = words.split_last()?;
+        let (table, _) = Table::over(words, 0)?;
+        Some(Meter::new(ends, table, head))
+    }
+
+    /// A meter without entries.
+    pub(crate) fn none(word: &'z AtomicU64, head: MeterHead<'z>) -> Self {
+        Meter::new(word, Table::none(word), head)
+    }
+
+    fn new(ends: &'z AtomicU64, table: Table<'z, ENTRY>, head: MeterHead<'z>) -> Self {
+        let MeterHead { clock, configuration, evictions, seed } = head;
+        Meter { table, order: Order::new(ends, table), clock, configuration, evictions, seed }
+    }
+
+    /// Counts a request, unless the entry was given to another key.
+    pub(crate) fn count_pinned(
+        &self,
+        pinned: PinnedEntry,
+        verdict: usize,
+        bytes: u64,
+        now: i64,
+    ) -> bool {
+        match self.table.entry(pinned.index) {
+            Some(entry) if load(&entry[STATE]) == pinned.tag => {
+                tally(entry, verdict, bytes, now);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Counts a request. Says whether there is an entry for it.
+    pub(crate) fn count(&self, key: &[u8], verdict: usize, bytes: u64, now: i64) -> bool {
+        let key = counted(key);
+        let name = name(self.seed, key);
+        let entry = match self.find(key, name) {
+            Some((index, entry)) => {
+                if !self.is_pinned(entry) {
+                    store(&entry[STAMP], self.tick());
+                    self.order.renew(index, entry);
+                }
+                entry
+            }
+            None => match self.insert(key, name, 0) {
+                Some((_, entry)) => entry,
+                None => return false,
+            },
+        };
+        tally(entry, verdict, bytes, now);
+        true
+    }
+
+    /// Finds or makes the entry of a key, and keeps it for this configuration and the next.
+    pub(crate) fn pin(&self, key: &[u8]) -> Result<PinnedEntry, Full> {
+        let key = counted(key);
+        let name = name(self.seed, key);
+        let configuration = load(self.configuration);
+        let (index, entry) = match self.find(key, name) {
+            Some((index, entry)) => {
+                if !self.is_pinned(entry) {
+                    self.order.remove(entry);
+                }
+                store(&entry[PINNED], configuration);
+                (index, entry)
+            }
+            None => self.insert(key, name, configuration).ok_or(Full)?,
+        };
+        Ok(PinnedEntry { index, tag: load(&entry[STATE]) })
+    }
+
+    /// Begins the pins of another configuration.
+    pub(crate) fn begin_pins(&self) {
+        store(self.configuration, load(self.configuration) + 1);
+        self.rebuild_order();
+    }
+
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&[u8], &Counters)) {
+        for (_, entry) in self.table.iter() {
+            let mut key = [0; MAX_KEY_LEN];
+            for (bytes, word) in key.as_chunks_mut().0.iter_mut().zip(entry.iter().skip(KEY)) {
+                *bytes = load(word).to_le_bytes();
+            }
+            let mut requests = [0; VERDICTS];
+            for (count, word) in requests.iter_mut().zip(entry.iter().skip(REQUESTS)) {
+                *count = load(word);
+            }
+            let counters = Counters {
+                requests,
+                bytes: load(&entry[BYTES]),
+                first_seen: load(&entry[FIRST_SEEN]).cast_signed(),
+                last_seen: load(&entry[LAST_SEEN]).cast_signed(),
+            };
+            visit(key.get(..key_len(load(&entry[NAME]))).unwrap_or_default(), &counters);
+        }
+    }
+
+    /// Makes all that connects entries again.
+    pub(crate) fn rebuild(&self) {
+        self.table.rebuild(|entry| hash(load(&entry[NAME])));
+        self.rebuild_order();
+    }
+
+    fn rebuild_order(&self) {
+        if self.table.capacity() > 0 {
+            self.order.rebuild(
+                |entry| !self.is_pinned(entry),
+                |entry| (load(&entry[LAST_SEEN]), load(&entry[STAMP])),
+            );
+        }
+    }
+
+    /// Whether a running configuration may count into the entry without the lock.
+    fn is_pinned(&self, entry: Entry<'z>) -> bool {
+        let pinned = load(&entry[PINNED]);
+        pinned != 0 && pinned + 1 >= load(self.configuration)
+    }
+
+    fn find(&self, key: &[u8], name: u64) -> Option<(u32, Entry<'z>)> {
+        self.table.chain(hash(name)).find(|(_, entry)| {
+            load(&entry[NAME]) == name
+                && words(key).zip(entry.iter().skip(KEY)).all(|(word, at)| load(at) == word)
+        })
+    }
+
+    /// Makes an entry, in place of the one that was seen least recently if none is free.
+    fn insert(&self, key: &[u8], name: u64, pinned: u64) -> Option<(u32, Entry<'z>)> {
+        let (index, entry) = self.table.claim().or_else(|| {
+            let (index, entry) = self.order.oldest()?;
+            self.order.remove(entry);
+            self.table.retire(index, entry, hash(load(&entry[NAME])));
+            add(self.evictions, 1);
+            self.table.claim()
+        })?;
+        let tag = self.tick();
+        for counter in entry.iter().skip(FIRST_SEEN).take(KEY - FIRST_SEEN) {
+            store(counter, 0);
+        }
+        for (at, word) in entry.iter().skip(KEY).zip(words(key)) {
+            store(at, word);
+        }
+        store(&entry[STAMP], tag);
+        store(&entry[PINNED], pinned);
+        store(&entry[NAME], name);
+        self.table.publish(index, entry, hash(name), tag);
+        if pinned == 0 {
+            self.order.push(index, entry);
+        }
+        Some((index, entry))
+    }
+
+    fn tick(&self) -> u64 {
+        let time = load(self.clock) + 1;
+        store(self.clock, time);
+        time
+    }
+}
+
+/// The bytes of a key that count.
+fn counted(key: &[u8]) -> &[u8] {
+    key.get(..MAX_KEY_LEN).unwrap_or(key)
+}
+
+/// A key's hash, with its length in the lowest byte.
+pub(crate) fn name(seed: u64, key: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(seed);
+    hasher.write(key);
+    hasher.finish() & !0xff | key.len() as u64
+}
+
+fn hash(name: u64) -> u64 {
+    name >> 8
+}
+
+fn key_len(name: u64) -> usize {
+    name as usize & 0xff
+}
+
+/// A key's bytes as words, the last one padded with zeros.
+fn words(key: &[u8]) -> impl Iterator<Item = u64> {
+    let (whole, rest) = key.as_chunks();
+    let mut last = [0; 8];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let last = iter::once(last).take(usize::from(!rest.is_empty()));
+    whole.iter().copied().chain(last).map(u64::from_le_bytes)
+}
+
+fn tally(entry: Entry<'_>, verdict: usize, bytes: u64, now: i64) {
+    if let Some(requests) = entry.get(REQUESTS + verdict) {
+        add(requests, 1);
+    }
+    if bytes > 0 {
+        add(&entry[BYTES], bytes);
+    }
+    let now = now.max(1).cast_unsigned();
+    exchange(&entry[FIRST_SEEN], 0, now);
+    raise(&entry[LAST_SEEN], now);
+}

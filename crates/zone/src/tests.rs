@@ -1,0 +1,3 @@
+//! What holds for the zone as a whole.
+
+pub(crate) mod killing;

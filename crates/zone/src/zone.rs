@@ -1,0 +1,208 @@
+//! The words of a zone, and what is done with them without the lock.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use crate::VERDICTS;
+use crate::limit::Limits;
+use crate::meter::{self, Meter, MeterHead, PinnedEntry};
+use crate::words::{add, exchange, load, store};
+
+/// "slhzone" and the version of the layout, which changes with the meaning of any word.
+const LAYOUT: u64 = u64::from_le_bytes(*b"slhzone\x01");
+
+const MAGIC: usize = 0;
+const LENGTH: usize = 1;
+const PARTS: usize = 2;
+const SEED: usize = 3;
+/// The hash of a fixed key, for processes may differ in how they hash.
+const PROBE: usize = 4;
+/// 1 while the lock's holder changes the zone, and after it was killed.
+const DIRTY: usize = 5;
+const CLOCK: usize = 6;
+const CONFIGURATION: usize = 7;
+const EVICTIONS: usize = 8;
+const REPORTED: usize = 9;
+const TOTALS: usize = 10;
+const HEAD: usize = 24;
+
+const _: () = assert!(TOTALS + VERDICTS <= HEAD);
+
+/// Seconds between two reports of a full zone.
+const REPORT_INTERVAL: u64 = 60;
+
+/// What a zone is used for. If for both, each has half of the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// Requests are counted in it.
+    pub meter: bool,
+    /// Uses are limited by it.
+    pub limit: bool,
+}
+
+/// The words hold too few entries to be of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooSmall;
+
+impl std::error::Error for TooSmall {}
+
+impl fmt::Display for TooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the zone is too small")
+    }
+}
+
+/// A view of the shared words, for a process to keep.
+#[derive(Clone, Copy)]
+pub struct Zone<'z> {
+    head: &'z [AtomicU64; HEAD],
+    parts: Parts,
+    pub(crate) meter: Meter<'z>,
+    pub(crate) limits: Limits<'z>,
+}
+
+impl<'z> Zone<'z> {
+    /// Makes an empty zone of words that hold anything and that nobody else uses.
+    ///
+    /// `seed` is a random number that clients do not know: it keys the hash of the meter's keys.
+    ///
+    /// # Errors
+    ///
+    /// [`TooSmall`] if a part would have less than eight entries.
+    pub fn create(words: &'z [AtomicU64], parts: Parts, seed: u64) -> Result<Self, TooSmall> {
+        for word in words {
+            store(word, 0);
+        }
+        let (head, _) = words.split_first_chunk::<HEAD>().ok_or(TooSmall)?;
+        store(&head[LENGTH], words.len() as u64);
+        store(&head[PARTS], u64::from(parts.meter) | u64::from(parts.limit) << 1);
+        store(&head[SEED], seed);
+        store(&head[PROBE], probe(seed));
+        store(&head[CONFIGURATION], 1);
+        let zone = Zone::over(words, parts, seed).ok_or(TooSmall)?;
+        zone.meter.rebuild();
+        zone.limits.rebuild();
+        store(&head[MAGIC], LAYOUT);
+        Ok(zone)
+    }
+
+    /// Views the words of a zone that [`Zone::create`] made, here or in another process.
+    ///
+    /// `None` if there is none, or none that this version understands.
+    pub fn open(words: &'z [AtomicU64]) -> Option<Self> {
+        let (head, _) = words.split_first_chunk::<HEAD>()?;
+        let seed = load(&head[SEED]);
+        let known = load(&head[MAGIC]) == LAYOUT
+            && load(&head[LENGTH]) == words.len() as u64
+            && load(&head[PROBE]) == probe(seed);
+        let parts = load(&head[PARTS]);
+        let parts = Parts { meter: parts & 1 != 0, limit: parts & 2 != 0 };
+        if known { Zone::over(words, parts, seed) } else { None }
+    }
+
+    fn over(words: &'z [AtomicU64], parts: Parts, seed: u64) -> Option<Self> {
+        let (head, rest) = words.split_first_chunk::<HEAD>()?;
+        let metered = match parts {
+            // A multiple of a limit's entry, so that entries stay within cache lines.
+            Parts { meter: true, limit: true } => (rest.len() / 2) & !7,
+            Parts { meter: true, limit: false } => rest.len(),
+            Parts { meter: false, .. } => 0,
+        };
+        let (metered, limited) = rest.split_at_checked(metered)?;
+        let unused = &head[HEAD - 1];
+        let meter_head = MeterHead {
+            clock: &head[CLOCK],
+            configuration: &head[CONFIGURATION],
+            evictions: &head[EVICTIONS],
+            seed,
+        };
+        let meter = match parts.meter {
+            true => Meter::over(metered, meter_head)?,
+            false => Meter::none(unused, meter_head),
+        };
+        let limits = match parts.limit {
+            true => Limits::over(limited)?,
+            false => Limits::none(unused),
+        };
+        Some(Zone { head, parts, meter, limits })
+    }
+
+    /// What the zone was made for.
+    pub fn parts(&self) -> Parts {
+        self.parts
+    }
+
+    /// Counts a request whose credential was not authentic.
+    pub fn count_total(&self, verdict: usize) {
+        if let Some(total) = self.totals_words().nth(verdict) {
+            add(total, 1);
+        }
+    }
+
+    /// Counts a request of a pinned key, at `now` in unix seconds: additions only, no search.
+    ///
+    /// If the entry was given to another key since, which needs two further configurations
+    /// without this key, the request is counted into the totals.
+    pub fn count(&self, pinned: PinnedEntry, verdict: usize, bytes: u64, now: i64) {
+        if verdict < VERDICTS && !self.meter.count_pinned(pinned, verdict, bytes, now) {
+            self.count_total(verdict);
+        }
+    }
+
+    /// Requests that were counted for no key, by verdict.
+    pub fn totals(&self) -> [u64; VERDICTS] {
+        let mut totals = [0; VERDICTS];
+        for (total, word) in totals.iter_mut().zip(self.totals_words()) {
+            *total = load(word);
+        }
+        totals
+    }
+
+    /// How many keys lost their entry to another one, or found none.
+    pub fn evictions(&self) -> u64 {
+        load(self.eviction_count())
+    }
+
+    /// Keys that have an entry.
+    pub fn meter_entries(&self) -> u64 {
+        self.meter.table.used()
+    }
+
+    /// Keys that have room.
+    pub fn meter_capacity(&self) -> u64 {
+        self.meter.table.capacity() as u64
+    }
+
+    /// Limits that have an entry, live or dead.
+    pub fn limit_entries(&self) -> u64 {
+        self.limits.table.used()
+    }
+
+    /// Limits that have room.
+    pub fn limit_capacity(&self) -> u64 {
+        self.limits.table.capacity() as u64
+    }
+
+    /// Whether to report that the zone is full: once a minute, in whichever process asks first.
+    pub fn may_report(&self, now: i64) -> bool {
+        let word = &self.head[REPORTED];
+        let (last, now) = (load(word), now.max(1).cast_unsigned());
+        (last == 0 || now.abs_diff(last) >= REPORT_INTERVAL) && exchange(word, last, now)
+    }
+
+    pub(crate) fn dirty(&self) -> &'z AtomicU64 {
+        &self.head[DIRTY]
+    }
+
+    pub(crate) fn eviction_count(&self) -> &'z AtomicU64 {
+        &self.head[EVICTIONS]
+    }
+
+    fn totals_words(&self) -> impl Iterator<Item = &'z AtomicU64> + use<'z> {
+        self.head.iter().skip(TOTALS).take(VERDICTS)
+    }
+}
+
+fn probe(seed: u64) -> u64 {
+    meter::name(seed, b"secure link")
+}
