@@ -43,6 +43,8 @@ pub struct Checked<'r> {
     pub inputs: &'r [&'r [u8]],
     /// What was demanded.
     pub policy: &'r LinkPolicy,
+    /// The configuration of the location that checked.
+    pub conf: &'r LocConf,
     mode: Mode,
     method: &'r [u8],
     uri: &'r [u8],
@@ -184,6 +186,7 @@ fn verify_and_revoke<'r>(
         args: request.args(),
         inputs,
         policy,
+        conf: request.conf(),
         mode,
         method: request.method(),
         uri: request.uri(),
@@ -290,6 +293,12 @@ pub fn was_handed_off(request: Request<'_>) -> bool {
 pub fn note_handoff(request: Request<'_>) -> Result<(), NotEvaluated> {
     request.state_or_new().ok_or(NotEvaluated)?.handed_off.set(true);
     Ok(())
+}
+
+/// The check that counts for a request, if any was kept and the location's bypass did not skip
+/// it.
+pub fn counted(request: Request<'_>) -> Option<Checked<'_>> {
+    request.state()?.last.get()
 }
 
 /// The query string that was checked, or else the one there is, and the policy that reads it.

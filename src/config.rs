@@ -7,9 +7,12 @@ use secure_link::{Algorithm, Encoding, TimeField, Verdict};
 use zeroize::Zeroizing;
 
 use crate::directives::{Directive, Refusal, Setting};
-use crate::ffi::{Block, Complex, Conf, Failed, Level, Position, Server};
+use crate::ffi::{Block, Complex, Conf, Failed, Level, Position, Server, VariableIndex};
 use crate::keyring::Ring;
+use crate::meter::{Meter, MeterKey};
+use crate::metrics::Metrics;
 use crate::policy::{Finding, LinkPolicy, Severity};
+use crate::zone::ZoneConf;
 
 /// A setting and where it was written.
 #[derive(Clone, Debug)]
@@ -115,6 +118,24 @@ pub enum PassTarget {
     Named(Box<[u8]>),
 }
 
+/// What counts requests.
+#[derive(Clone)]
+pub enum MeterSetting {
+    /// Nothing.
+    Off,
+    /// A zone, by the key's id or by an expression.
+    On { zone: Box<[u8]>, key: Option<Rc<Complex>> },
+}
+
+/// What a location shows.
+#[derive(Clone)]
+pub struct MetricsSetting {
+    /// The zone's name.
+    pub zone: Box<[u8]>,
+    /// The variable `$http_accept`.
+    pub accept: VariableIndex,
+}
+
 macro_rules! settings {
     ($($name:ident: $type:ty,)*) => {
         /// The settings that make a policy: a block that has any of them has one of its own.
@@ -170,6 +191,12 @@ pub struct LocConf {
     pub bypass: Option<Located<Rc<[Complex]>>>,
     pub log_level: Option<Located<Level>>,
     pub pass: Option<Located<Rc<PassTarget>>>,
+    pub meter: Option<Located<MeterSetting>>,
+    pub metrics: Option<Located<MetricsSetting>>,
+    /// The meter, made when blocks are merged.
+    made_meter: Option<Meter>,
+    /// What is shown here, likewise.
+    made_metrics: Option<Metrics>,
     /// The policy, made when blocks are merged; `None` in an `http` block that nothing reads.
     policy: Option<Rc<LinkPolicy>>,
     /// What `enforce` comes to here: a location whose credential is off is open.
@@ -209,6 +236,16 @@ impl LocConf {
         self.log_level.as_ref().map_or(Level::Info, |level| level.value)
     }
 
+    /// What counts the requests that are checked here.
+    pub fn meter(&self) -> Option<&Meter> {
+        self.made_meter.as_ref()
+    }
+
+    /// What is shown here.
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.made_metrics.as_ref()
+    }
+
     /// Where a request that passed goes.
     pub fn pass(&self) -> &PassTarget {
         match &self.pass {
@@ -228,8 +265,18 @@ pub struct MainConf {
     policies: Vec<Rc<LinkPolicy>>,
     named: Vec<(Located<Rc<PassTarget>>, Server)>,
     findings: Vec<Finding>,
-    /// Whether any block checks in the access phase.
-    enforces: bool,
+    /// Zones.
+    pub zones: Vec<Rc<ZoneConf>>,
+    used: Used,
+}
+
+/// What any block of the configuration uses.
+#[derive(Clone, Copy, Default)]
+pub struct Used {
+    /// The access phase.
+    pub enforces: bool,
+    /// The log phase.
+    pub meters: bool,
 }
 
 /// Reads a directive into a block.
@@ -270,8 +317,50 @@ pub fn merge(conf: &mut Conf<'_>, parent: &mut LocConf, child: &mut LocConf) -> 
     inherit(&mut child.log_level, &parent.log_level);
     let passes_here = child.pass.is_some();
     inherit(&mut child.pass, &parent.pass);
+    inherit(&mut child.meter, &parent.meter);
     enforce(conf, &block, child, enforced_here)?;
-    pass(conf, &block, child, passes_here)
+    pass(conf, &block, child, passes_here)?;
+    meter(conf, child)
+}
+
+/// Finds the zones of the meter and the metrics of a block.
+fn meter(conf: &mut Conf<'_>, child: &mut LocConf) -> Result<(), Failed> {
+    if let Some(Located { value: MeterSetting::On { zone, key }, at }) = &child.meter
+        && let Some(policy) = child.policy()
+    {
+        let zone = find_zone(conf, "secure_link_hmac_meter", zone, at)?;
+        let by = match key {
+            Some(key) => MeterKey::Expression(Rc::clone(key)),
+            None => MeterKey::KeyId(zone.meter(policy.key_ids())),
+        };
+        child.made_meter = Some(Meter { zone, by });
+        conf.main()?.used.meters = true;
+    }
+    if let Some(Located { value: MetricsSetting { zone, accept }, at }) = &child.metrics {
+        let zone = find_zone(conf, "secure_link_hmac_metrics", zone, at)?;
+        child.made_metrics = Some(Metrics { zone, accept: *accept });
+    }
+    Ok(())
+}
+
+fn find_zone(
+    conf: &mut Conf<'_>,
+    directive: &str,
+    name: &[u8],
+    at: &Position,
+) -> Result<Rc<ZoneConf>, Failed> {
+    match conf.main()?.zones.iter().find(|zone| *zone.name == *name) {
+        Some(zone) => Ok(Rc::clone(zone)),
+        None => Err(conf.error(
+            at,
+            format_args!(
+                "\"{directive}\" names an unknown zone \"{}\": add \"secure_link_hmac_zone {}:1m\" \
+                 to \"http\"",
+                name.escape_ascii(),
+                name.escape_ascii()
+            ),
+        )),
+    }
 }
 
 fn freeze(
@@ -327,7 +416,7 @@ fn enforce(
         }
         (value, _) => child.enforced = value,
     }
-    conf.main()?.enforces |= child.enforced != Enforce::Off;
+    conf.main()?.used.enforces |= child.enforced != Enforce::Off;
     note_use(child, block);
     Ok(())
 }
@@ -376,17 +465,18 @@ fn pass(
     Ok(())
 }
 
-/// Reports what is wrong with the policies as they are used, and tells whether any block checks
-/// in the access phase.
-pub fn finish(conf: &mut Conf<'_>) -> Result<bool, Failed> {
-    let MainConf { secrets, rings, policies, named, mut findings, enforces } =
-        std::mem::take(conf.main()?);
+/// Reports what is wrong with the policies as they are used, and tells what is used at all.
+pub fn finish(conf: &mut Conf<'_>) -> Result<Used, Failed> {
+    let main = std::mem::take(conf.main()?);
+    let MainConf { secrets, rings, policies, named, mut findings, zones, used } = main;
+    // nginx calls the zones once it has their memory.
+    conf.main()?.zones = zones;
     // All keys are made; what they were made of is wiped.
     drop((secrets, rings));
 
     findings.extend(policies.iter().flat_map(|policy| policy.take_findings()));
     let mut reported: Vec<&Finding> = Vec::new();
-    let mut failed = Ok(enforces);
+    let mut failed = Ok(used);
     for finding in &findings {
         let known = |other: &&Finding| other.at == finding.at && other.text == finding.text;
         if reported.iter().any(known) {

@@ -4,6 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::rc::Rc;
 
 use secure_link::{
     Algorithm, Encoding, Fields, FieldsError, MAX_KEYS_TRIED, SecretFormat, Template, TimeField,
@@ -13,10 +14,12 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::config::{
-    Algorithms, Credential, Enforce, LocConf, Located, PassTarget, RingKeys, SecretSource, Statuses,
+    Algorithms, Credential, Enforce, LocConf, Located, MeterSetting, MetricsSetting, PassTarget,
+    RingKeys, SecretSource, Statuses,
 };
 use crate::ffi::{Conf, DirectiveFlags, Failed, Level, Position};
 use crate::keyring;
+use crate::zone;
 
 /// A directive of the module.
 pub struct Directive {
@@ -58,6 +61,9 @@ pub const DIRECTIVES: &[Directive] = &[
     directive(c"secure_link_hmac_bypass", DirectiveFlags::ONE_OR_MORE, set_bypass),
     directive(c"secure_link_hmac_log_level", DirectiveFlags::TAKE1, set_log_level),
     directive(c"secure_link_hmac_pass", DirectiveFlags::LOCATION_TAKE1, set_pass),
+    directive(c"secure_link_hmac_zone", DirectiveFlags::HTTP_TAKE1, zone::set_zone),
+    directive(c"secure_link_hmac_meter", DirectiveFlags::TAKE12, set_meter),
+    directive(c"secure_link_hmac_metrics", DirectiveFlags::LOCATION_TAKE1, set_metrics),
 ];
 
 const fn directive(
@@ -527,4 +533,35 @@ fn set_pass(setting: &mut Setting<'_, '_>) -> Outcome {
         }
     };
     setting.store(|block| &mut block.pass, target.into())
+}
+
+fn set_meter(setting: &mut Setting<'_, '_>) -> Outcome {
+    let zone = setting.first();
+    let meter = match (zone, setting.arguments.get(1).copied()) {
+        (b"off", None) => MeterSetting::Off,
+        (_, None) => MeterSetting::On { zone: zone.into(), key: None },
+        (_, Some(parameter)) => match parameter.strip_prefix(b"key=".as_slice()) {
+            Some(key) if !key.is_empty() => {
+                parse_template(key)?;
+                let key = Rc::new(setting.conf.compile(key)?);
+                MeterSetting::On { zone: zone.into(), key: Some(key) }
+            }
+            _ => {
+                return refuse(format!(
+                    "has an unknown parameter {}: write \"key=\" and what to count by, for \
+                     example \"key=$secure_link_hmac_subject\"",
+                    quote(parameter)
+                ));
+            }
+        },
+    };
+    setting.store(|block| &mut block.meter, meter)
+}
+
+fn set_metrics(setting: &mut Setting<'_, '_>) -> Outcome {
+    let zone = setting.first().into();
+    let accept = setting.conf.variable_index("http_accept")?;
+    setting.store(|block| &mut block.metrics, MetricsSetting { zone, accept })?;
+    setting.conf.serve_metrics()?;
+    Ok(())
 }

@@ -21,5 +21,8 @@ mod directives;
 mod ffi;
 mod handoff;
 mod keyring;
+mod meter;
+mod metrics;
 mod policy;
 mod variables;
+mod zone;

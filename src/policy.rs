@@ -212,6 +212,14 @@ impl LinkPolicy {
         self.signing.as_deref()
     }
 
+    /// The ids of the keys, by their place in the ring; one empty id for secrets without.
+    pub fn key_ids(&self) -> Vec<Box<[u8]>> {
+        match self.signing().map(|signing| &signing.keys) {
+            Some(Keys::Ring { ring, .. }) => ring.ids().map(Box::from).collect(),
+            _ => vec![Box::default()],
+        }
+    }
+
     /// How tokens are written.
     pub fn encoding(&self) -> Encoding {
         self.encoding

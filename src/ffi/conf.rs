@@ -173,7 +173,7 @@ impl<'c> Conf<'c> {
     }
 
     /// Copies a text into the configuration's pool, with a NUL behind it.
-    fn copy(&self, text: &[u8]) -> Result<ngx_str_t, Failed> {
+    pub(super) fn copy(&self, text: &[u8]) -> Result<ngx_str_t, Failed> {
         // SAFETY: the pool is valid, and the bytes written are those asked for.
         unsafe {
             let data: *mut u8 = ngx_pnalloc(self.cf().pool, text.len() + 1).cast();
@@ -244,6 +244,19 @@ impl<'c> Conf<'c> {
             self.core_main()?.as_ref().prefix_variables.as_slice::<ngx_http_variable_t>()
         };
         variables.iter().find(|variable| variable.name.as_bytes() == name)
+    }
+
+    /// Makes a location answer with metrics.
+    pub fn serve_metrics(&self) -> Result<(), Failed> {
+        let context = self.context().ok_or(Failed)?;
+        // SAFETY: as in `block`; while a location is read, the core module's structure is the
+        // location's.
+        unsafe {
+            let index = ngx_http_core_module.ctx_index;
+            let core = (*context.loc_conf.add(index)).cast::<ngx_http_core_loc_conf_t>();
+            core.as_mut().ok_or(Failed)?.handler = Some(entry::metrics);
+        }
+        Ok(())
     }
 
     /// The block whose configuration is being merged.

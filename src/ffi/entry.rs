@@ -7,12 +7,12 @@ use std::ptr::{self, NonNull};
 use nginx_sys::{
     NGX_ALIGNMENT, NGX_CONF_1MORE, NGX_CONF_BLOCK, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_DECLINED,
     NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF,
-    NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE,
-    NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_array_push, ngx_command_t, ngx_conf_t, ngx_http_add_variable,
-    ngx_http_core_main_conf_t, ngx_http_handler_pt, ngx_http_phases,
-    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
-    ngx_http_request_t, ngx_http_variable_t, ngx_http_variable_value_t, ngx_int_t, ngx_palloc,
-    ngx_pool_cleanup_add, ngx_pool_t, ngx_str_t,
+    NGX_HTTP_MAIN_CONF, NGX_HTTP_NOT_ALLOWED, NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_CHANGEABLE,
+    NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_array_push, ngx_command_t,
+    ngx_conf_t, ngx_http_add_variable, ngx_http_core_main_conf_t, ngx_http_handler_pt,
+    ngx_http_phases, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
+    ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, ngx_http_request_t, ngx_http_variable_t,
+    ngx_http_variable_value_t, ngx_int_t, ngx_palloc, ngx_pool_cleanup_add, ngx_pool_t, ngx_str_t,
 };
 
 use super::conf::{CONF_ERROR, CONF_OK, Conf, Failed};
@@ -22,6 +22,8 @@ use crate::access::{self, Access};
 use crate::config::{self, LocConf, MainConf};
 use crate::directives::DIRECTIVES;
 use crate::handoff::{self, Handoff};
+use crate::meter;
+use crate::metrics;
 use crate::variables::{self, CLAIM_PREFIX, VARIABLES};
 
 const OK: ngx_int_t = NGX_OK as ngx_int_t;
@@ -46,6 +48,9 @@ impl DirectiveFlags {
     pub const ONE_OR_MORE: Self = Self(Self::EVERYWHERE | NGX_CONF_1MORE as usize);
     /// `location`; one argument.
     pub const LOCATION_TAKE1: Self = Self(Self::LOCATION | NGX_CONF_TAKE1 as usize);
+
+    /// `http`; one argument.
+    pub const HTTP_TAKE1: Self = Self(NGX_HTTP_MAIN_CONF as usize | NGX_CONF_TAKE1 as usize);
 
     /// `http`; a name and a block.
     pub const HTTP_BLOCK: Self =
@@ -192,9 +197,13 @@ fn add_variable(
 
 pub(super) unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     with_conf(Entry::Postconfiguration, cf, ERROR, |conf| {
-        if config::finish(conf)? {
+        let used = config::finish(conf)?;
+        if used.enforces {
             add_handler(conf, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, Some(access))?;
             add_handler(conf, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, Some(precontent))?;
+        }
+        if used.meters {
+            add_handler(conf, ngx_http_phases_NGX_HTTP_LOG_PHASE, Some(log))?;
         }
         Ok(OK)
     })
@@ -248,6 +257,26 @@ unsafe extern "C" fn precontent(r: *mut ngx_http_request_t) -> ngx_int_t {
             Handoff::Path { path, args } => request.redirect(path, args),
             Handoff::Named(name) => request.redirect_to_named(name),
             Handoff::Failed => INTERNAL_SERVER_ERROR,
+        }
+    })
+}
+
+unsafe extern "C" fn log(r: *mut ngx_http_request_t) -> ngx_int_t {
+    with_request(Entry::Log, r, OK, |request| {
+        meter::count(request);
+        OK
+    })
+}
+
+/// The content handler of a location with `secure_link_hmac_metrics`.
+pub(super) unsafe extern "C" fn metrics(r: *mut ngx_http_request_t) -> ngx_int_t {
+    with_request(Entry::Metrics, r, INTERNAL_SERVER_ERROR, |request| {
+        if !matches!(request.method(), b"GET" | b"HEAD") {
+            return NGX_HTTP_NOT_ALLOWED as ngx_int_t;
+        }
+        match metrics::respond(request) {
+            Some(response) => request.send(response.content_type, response.body.as_bytes()),
+            None => INTERNAL_SERVER_ERROR,
         }
     })
 }

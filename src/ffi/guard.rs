@@ -17,6 +17,9 @@ pub(super) enum Entry {
     Variable,
     Access,
     Precontent,
+    Log,
+    Metrics,
+    Zone,
     Cleanup,
 }
 
@@ -32,6 +35,9 @@ impl Entry {
             Entry::Variable => "variable",
             Entry::Access => "access",
             Entry::Precontent => "precontent",
+            Entry::Log => "log",
+            Entry::Metrics => "metrics",
+            Entry::Zone => "zone",
             Entry::Cleanup => "cleanup",
         }
     }

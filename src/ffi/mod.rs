@@ -11,9 +11,11 @@ mod log;
 mod module;
 mod request;
 mod value;
+mod zone;
 
 pub use conf::{Block, Conf, Failed, Position, Server};
 pub use entry::DirectiveFlags;
 pub use log::{Level, LineBuffer};
 pub use request::{NotEvaluated, Request, Value, now};
 pub use value::{Complex, VariableIndex};
+pub use zone::{SharedMemory, ZoneChange, random_seed};

@@ -65,6 +65,11 @@ pub(super) fn index() -> usize {
     unsafe { ngx_http_secure_link_hmac_module.ctx_index }
 }
 
+/// What marks zones as the module's.
+pub(super) fn tag() -> *mut std::ffi::c_void {
+    (&raw mut ngx_http_secure_link_hmac_module).cast()
+}
+
 /// What nginx looks up in a module that it loads; its own build generates the same.
 #[cfg(feature = "export-modules")]
 mod exported {

@@ -8,13 +8,14 @@ use std::slice;
 use std::sync::OnceLock;
 
 use nginx_sys::{
-    NGX_ALIGNMENT, NGX_DONE, NGX_HTTP_SATISFY_ANY, NGX_OK, ngx_http_complex_value,
-    ngx_http_core_find_config_phase, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
-    ngx_http_core_module, ngx_http_core_post_rewrite_phase, ngx_http_core_rewrite_phase,
-    ngx_http_finalize_request, ngx_http_get_flushed_variable, ngx_http_get_variable_pt,
-    ngx_http_internal_redirect, ngx_http_named_location, ngx_http_phase_handler_pt,
-    ngx_http_request_t, ngx_http_variable_t, ngx_http_variable_value_t, ngx_int_t, ngx_palloc,
-    ngx_pool_cleanup_add, ngx_str_t, ngx_time,
+    NGX_ALIGNMENT, NGX_DONE, NGX_ERROR, NGX_HTTP_OK, NGX_HTTP_SATISFY_ANY, NGX_OK, ngx_buf_t,
+    ngx_chain_t, ngx_http_complex_value, ngx_http_core_find_config_phase, ngx_http_core_loc_conf_t,
+    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_core_post_rewrite_phase,
+    ngx_http_core_rewrite_phase, ngx_http_discard_request_body, ngx_http_finalize_request,
+    ngx_http_get_flushed_variable, ngx_http_get_variable_pt, ngx_http_internal_redirect,
+    ngx_http_named_location, ngx_http_output_filter, ngx_http_phase_handler_pt, ngx_http_request_t,
+    ngx_http_send_header, ngx_http_variable_t, ngx_http_variable_value_t, ngx_int_t, ngx_palloc,
+    ngx_pcalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_time,
 };
 
 use secure_link::Mode;
@@ -260,6 +261,48 @@ impl<'r> Request<'r> {
     pub fn log(&self, level: Level, line: &LineBuffer) {
         // SAFETY: a request's connection has a log.
         unsafe { log::write((*self.r().connection).log, level, line) }
+    }
+
+    /// The bytes that were sent to the client.
+    pub fn bytes_sent(&self) -> u64 {
+        // SAFETY: a request has a connection.
+        u64::try_from(unsafe { (*self.r().connection).sent }).unwrap_or(0)
+    }
+
+    /// Answers with a text.
+    pub(super) fn send(self, content_type: &'static str, body: &[u8]) -> ngx_int_t {
+        let r = self.r.as_ptr();
+        let Some(kept) = self.alloc(body.len(), 0u8) else { return NGX_ERROR as ngx_int_t };
+        kept.copy_from_slice(body);
+        // SAFETY: the request is served by this module, nothing of it was sent, and the body
+        // and its buffer lie in the request's pool.
+        unsafe {
+            let status = ngx_http_discard_request_body(r);
+            if status != NGX_OK as ngx_int_t {
+                return status;
+            }
+            (*r).headers_out.status = NGX_HTTP_OK as usize;
+            (*r).headers_out.content_length_n = kept.len() as _;
+            (*r).headers_out.content_type = string(content_type.as_bytes());
+            (*r).headers_out.content_type_len = content_type.len();
+            let status = ngx_http_send_header(r);
+            if status == NGX_ERROR as ngx_int_t
+                || status > NGX_OK as ngx_int_t
+                || (*r).header_only() != 0
+            {
+                return status;
+            }
+            let buffer: *mut ngx_buf_t = ngx_pcalloc((*r).pool, size_of::<ngx_buf_t>()).cast();
+            let Some(buffer) = buffer.as_mut() else { return NGX_ERROR as ngx_int_t };
+            let bytes = kept.as_mut_ptr_range();
+            buffer.pos = bytes.start;
+            buffer.last = bytes.end;
+            buffer.set_memory(1);
+            buffer.set_last_buf(u32::from(self.is_main()));
+            buffer.set_last_in_chain(1);
+            let mut chain = ngx_chain_t { buf: buffer, next: ptr::null_mut() };
+            ngx_http_output_filter(r, &mut chain)
+        }
     }
 
     /// Serves the request from another path; the request may be gone afterwards.
