@@ -7,6 +7,7 @@ use secure_link::Verdict;
 use crate::check::{self, Checked};
 use crate::config::{Enforce, LocConf};
 use crate::ffi::{LineBuffer, Request};
+use crate::limit;
 
 /// What the access phase is told.
 pub enum Access {
@@ -33,7 +34,7 @@ pub fn decide(request: Request<'_>) -> Access {
         if bypassed || check::is_settled(request, policy) {
             Ok(None)
         } else {
-            check::deciding(request, policy).map(Some)
+            check::deciding(request, policy).map(|checked| Some(limit::look(request, checked)))
         }
     });
     let verdict = match decided {
@@ -68,7 +69,7 @@ pub fn decide(request: Request<'_>) -> Access {
 
 /// Writes why a request is denied: the verdict, the key, and the message that should have been
 /// signed.
-fn log_denial(
+pub fn log_denial(
     request: Request<'_>,
     conf: &LocConf,
     checked: Option<&Checked<'_>>,

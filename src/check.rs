@@ -27,7 +27,7 @@ enum Progress<'r> {
     /// The MAC is not verified: the check's variables are empty.
     Unverified,
     /// The MAC is right, and what revokes the link is looked at.
-    Verified(Checked<'r>),
+    Verified(&'r Checked<'r>),
 }
 
 /// A check that was made, and of what.
@@ -43,12 +43,27 @@ pub struct Checked<'r> {
     pub inputs: &'r [&'r [u8]],
     /// What was demanded.
     pub policy: &'r LinkPolicy,
+    /// How far limits were looked at.
+    pub limits: Limits,
+    /// Uses counted so far, this one included once it is spent.
+    pub uses: Option<u64>,
     /// The configuration of the location that checked.
     pub conf: &'r LocConf,
     mode: Mode,
     method: &'r [u8],
     uri: &'r [u8],
     pass: u32,
+}
+
+/// How far the limits of a granted link were looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// Not yet: the verdict is what the MAC and the claims say.
+    Unseen,
+    /// The access phase has found room.
+    Looked,
+    /// A use is spent.
+    Spent,
 }
 
 impl<'r> Checked<'r> {
@@ -109,7 +124,7 @@ pub fn current(request: Request<'_>) -> Result<Option<Checked<'_>>, NotEvaluated
     match state.map(|state| state.progress.get()).unwrap_or_default() {
         Progress::Idle => {}
         Progress::Unverified => return Ok(None),
-        Progress::Verified(checked) => return Ok(Some(checked)),
+        Progress::Verified(checked) => return Ok(Some(*checked)),
     }
     let conf = request.conf();
     let last = state.and_then(|state| state.last.get());
@@ -186,6 +201,8 @@ fn verify_and_revoke<'r>(
         args: request.args(),
         inputs,
         policy,
+        limits: Limits::Unseen,
+        uses: None,
         conf: request.conf(),
         mode,
         method: request.method(),
@@ -193,7 +210,8 @@ fn verify_and_revoke<'r>(
         pass: request.pass(),
     };
     if check.claims.is_some() && !policy.revoke().is_empty() {
-        state.progress.set(Progress::Verified(checked));
+        let verified = request.alloc(1, checked).and_then(|checked| checked.first());
+        state.progress.set(Progress::Verified(verified.ok_or(NotEvaluated)?));
         if any_is_set(request, policy.revoke())? {
             checked.check.revoke();
         }
@@ -293,6 +311,13 @@ pub fn was_handed_off(request: Request<'_>) -> bool {
 pub fn note_handoff(request: Request<'_>) -> Result<(), NotEvaluated> {
     request.state_or_new().ok_or(NotEvaluated)?.handed_off.set(true);
     Ok(())
+}
+
+/// Keeps a check whose limits were looked at.
+pub fn keep<'r>(request: Request<'r>, checked: Checked<'r>) {
+    if let Some(state) = request.state() {
+        state.last.set(Some(checked));
+    }
 }
 
 /// The check that counts for a request, if any was kept and the location's bypass did not skip

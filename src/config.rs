@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::directives::{Directive, Refusal, Setting};
 use crate::ffi::{Block, Complex, Conf, Failed, Level, Position, Server, VariableIndex};
 use crate::keyring::Ring;
+use crate::limit::LimitSetting;
 use crate::meter::{Meter, MeterKey};
 use crate::metrics::Metrics;
 use crate::policy::{Finding, LinkPolicy, Severity};
@@ -174,6 +175,7 @@ settings! {
     max_lifetime: Located<i64>,
     methods: Located<Vec<Box<[u8]>>>,
     revoke: Located<Rc<[Complex]>>,
+    limits: Vec<Located<LimitSetting>>,
 }
 
 fn inherit<T: Clone>(child: &mut Option<T>, parent: &Option<T>) {
@@ -343,7 +345,7 @@ fn meter(conf: &mut Conf<'_>, child: &mut LocConf) -> Result<(), Failed> {
     Ok(())
 }
 
-fn find_zone(
+pub fn find_zone(
     conf: &mut Conf<'_>,
     directive: &str,
     name: &[u8],

@@ -19,6 +19,7 @@ use crate::config::{
 };
 use crate::ffi::{Conf, DirectiveFlags, Failed, Level, Position};
 use crate::keyring;
+use crate::limit;
 use crate::zone;
 
 /// A directive of the module.
@@ -63,6 +64,7 @@ pub const DIRECTIVES: &[Directive] = &[
     directive(c"secure_link_hmac_pass", DirectiveFlags::LOCATION_TAKE1, set_pass),
     directive(c"secure_link_hmac_zone", DirectiveFlags::HTTP_TAKE1, zone::set_zone),
     directive(c"secure_link_hmac_meter", DirectiveFlags::TAKE12, set_meter),
+    directive(c"secure_link_hmac_limit", DirectiveFlags::ONE_OR_MORE, limit::set_limit),
     directive(c"secure_link_hmac_metrics", DirectiveFlags::LOCATION_TAKE1, set_metrics),
 ];
 

@@ -1,10 +1,14 @@
-//! The precontent phase: a request that passed continues in another location.
+//! The precontent phase: a request that passed spends its use, and continues in another location.
 
 use std::fmt::Write;
 
+use secure_link::Verdict;
+
+use crate::access::log_denial;
 use crate::check;
 use crate::config::{Enforce, PassTarget};
 use crate::ffi::{Level, LineBuffer, NotEvaluated, Request};
+use crate::limit;
 
 /// Where a request continues.
 pub enum Handoff<'r> {
@@ -14,6 +18,8 @@ pub enum Handoff<'r> {
     Path { path: &'r [u8], args: &'r [u8] },
     /// In a named location.
     Named(&'r [u8]),
+    /// Nowhere: another request has spent the link's last use; the HTTP status.
+    Denied(u16),
     /// Nowhere; the reason is logged.
     Failed,
 }
@@ -25,6 +31,14 @@ pub fn decide(request: Request<'_>) -> Handoff<'_> {
     }
     check::note_passed_access(request);
     let conf = request.conf();
+    if let Some(spent) = limit::spend(request)
+        && spent.verdict() != Verdict::Granted
+    {
+        log_denial(request, conf, Some(&spent), spent.verdict());
+        // Without memory for the note, the error page is checked like any other request.
+        let _ = check::note_denial(request, spent.policy, Enforce::On);
+        return Handoff::Denied(conf.status(spent.verdict()));
+    }
     let refused = conf.policy().is_some_and(|policy| check::is_after_denial(request, policy));
     if conf.enforced() == Enforce::Off || refused {
         return Handoff::None;

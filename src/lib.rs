@@ -21,6 +21,7 @@ mod directives;
 mod ffi;
 mod handoff;
 mod keyring;
+mod limit;
 mod meter;
 mod metrics;
 mod policy;

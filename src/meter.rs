@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::check;
 use crate::ffi::{Complex, Request, now};
+use crate::limit;
 use crate::zone::{Pins, ZoneConf};
 
 /// A location's meter.
@@ -28,6 +29,7 @@ pub fn count(request: Request<'_>) {
         return;
     }
     let Some(checked) = check::counted(request) else { return };
+    limit::count_bytes(request, &checked);
     let Some(meter) = checked.conf.meter() else { return };
     let Some(zone) = meter.zone.zone() else { return };
     let verdict = checked.verdict() as usize;

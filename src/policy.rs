@@ -1,6 +1,7 @@
 //! A policy as the module uses it: the engine's, and where its inputs come from.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use secure_link::{
@@ -9,8 +10,9 @@ use secure_link::{
     Variables, client_sets, names_the_path, read_arguments, unsigned_variable,
 };
 
-use crate::config::{Algorithms, Credential, Located, SecretSource, Settings};
+use crate::config::{Algorithms, Credential, Located, SecretSource, Settings, find_zone};
 use crate::ffi::{Block, Complex, Conf, Failed, NotEvaluated, Position, Request, VariableIndex};
+use crate::limit::{Limit, LimitSetting, Per, Rule};
 
 /// What one place of the configuration demands of a link. Blocks that set nothing of it share
 /// their parent's, and are told apart from others by its address.
@@ -27,7 +29,8 @@ pub struct LinkPolicy {
     arguments: ArgumentNames,
     /// The arguments that are the credential.
     credential_arguments: ArgumentNames,
-    revoke: std::rc::Rc<[Complex]>,
+    revoke: Rc<[Complex]>,
+    limits: Vec<Limit>,
     findings: Cell<Vec<Fault>>,
     is_enforced: Cell<bool>,
     is_in_location: Cell<bool>,
@@ -135,6 +138,7 @@ impl LinkPolicy {
         let time = settings.scheme.as_ref().map(|scheme| scheme.value).unwrap_or_default();
         if let Some(at) = &credential_at {
             faults.judge_time(time, &credentials, at);
+            faults.judge_limits(settings, &credentials);
         }
         let encoding = settings.encoding.as_ref().map_or(Encoding::Base64Url, |e| e.value);
         let signing = message
@@ -164,6 +168,7 @@ impl LinkPolicy {
             arguments,
             credential_arguments,
             revoke: settings.revoke.as_ref().map(|revoke| revoke.value.clone()).unwrap_or_default(),
+            limits: compile_limits(conf, settings)?,
             findings: Cell::new(faults.0),
             is_enforced: Cell::new(false),
             is_in_location: Cell::new(false),
@@ -233,6 +238,11 @@ impl LinkPolicy {
     /// The values of which any that is not empty and not `0` withdraws an authentic link.
     pub fn revoke(&self) -> &[Complex] {
         &self.revoke
+    }
+
+    /// The limits of a granted link.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
     }
 
     /// The values of the policy's variables for a request, and whether an argument among them
@@ -381,6 +391,19 @@ fn compile_keys(
     Ok(Some(Keys::Ring { ring, id }))
 }
 
+/// Finds the zones of the limits.
+fn compile_limits(conf: &mut Conf<'_>, settings: &Settings) -> Result<Vec<Limit>, Failed> {
+    let leeway = settings.leeway.as_ref().map_or(0, |leeway| leeway.value);
+    let limits = settings.limits.iter().flatten();
+    limits
+        .map(|Located { value: LimitSetting { zone, rule }, at }| {
+            let zone = find_zone(conf, "secure_link_hmac_limit", zone, at)?;
+            zone.limit(leeway);
+            Ok(Limit { zone, rule: *rule })
+        })
+        .collect()
+}
+
 /// What to say of a secret that is too short for an enforced check.
 fn too_short(subject: &str, len: usize) -> String {
     let fault = if len == 0 { "empty".into() } else { format!("only {len} bytes long") };
@@ -510,6 +533,29 @@ impl Faults {
                  capture, so that a link is good for every path: add \"$uri\""
                     .into(),
             );
+        }
+    }
+
+    fn judge_limits(&mut self, settings: &Settings, credentials: &[Fields]) {
+        for Located { value: LimitSetting { rule, .. }, at } in settings.limits.iter().flatten() {
+            match rule {
+                Rule::Token { .. } if credentials.iter().any(|fields| fields.time().is_none()) => {
+                    self.heavy(
+                        at,
+                        "\"secure_link_hmac_limit\" counts uses of links that never expire, so \
+                         that they would have to be kept for ever: add a time to \
+                         \"secure_link_hmac\""
+                            .into(),
+                    );
+                }
+                Rule::Quota { per: Per::Subject, .. } => self.heavy(
+                    at,
+                    "\"secure_link_hmac_limit\" has \"per=subject\", but links of the scheme \
+                     \"template\" name no subject: write \"per=key\""
+                        .into(),
+                ),
+                _ => {}
+            }
         }
     }
 

@@ -88,7 +88,11 @@ fn of_check<'r>(
         Field::Lifetime => printable(checked.check.lifetime),
         Field::ExpiresAt => decimal(request, expires_at)?,
         Field::Remaining => decimal(request, expires_at.map(|at| at.saturating_sub(checked.now)))?,
-        Field::Uses | Field::Args | Field::Token => None,
+        Field::Uses => {
+            let uses = checked.uses.and_then(|uses| i64::try_from(uses).ok());
+            decimal(request, uses)?
+        }
+        Field::Args | Field::Token => None,
     })
 }
 

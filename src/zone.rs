@@ -16,6 +16,8 @@ pub struct ZoneConf {
     memory: SharedMemory,
     at: Position,
     is_metered: Cell<bool>,
+    is_limiting: Cell<bool>,
+    max_leeway: Cell<i64>,
     pins: RefCell<Vec<Rc<Pins>>>,
 }
 
@@ -34,14 +36,19 @@ impl Pins {
 
 /// Why a zone cannot be used.
 #[derive(Debug, Error)]
-#[error(
-    "the zone {name} of \"secure_link_hmac_zone\" is too small for {keys} keys: give it a larger \
-     size in {at}"
-)]
-pub struct ZoneTooSmall {
-    name: String,
-    keys: usize,
-    at: Position,
+pub enum ZoneError {
+    /// It has no room for the keys that the configuration names.
+    #[error(
+        "the zone {name} of \"secure_link_hmac_zone\" is too small for {keys} keys: give it a \
+         larger size in {at}"
+    )]
+    TooSmall { name: String, keys: usize, at: Position },
+    /// It was made for other things.
+    #[error(
+        "the zone {name} of \"secure_link_hmac_zone\" was made to {made}, and cannot also \
+         {wanted} before a restart: use another zone, or restart nginx, in {at}"
+    )]
+    OtherUse { name: String, made: &'static str, wanted: &'static str, at: Position },
 }
 
 impl ZoneConf {
@@ -58,6 +65,18 @@ impl ZoneConf {
             .unwrap_or_else(|| Rc::new(Pins { ids: Vec::new(), entries: OnceCell::new() }))
     }
 
+    /// Notes that a policy with this leeway limits uses here.
+    pub fn limit(&self, leeway: i64) {
+        self.is_limiting.set(true);
+        self.max_leeway.set(self.max_leeway.get().max(leeway));
+    }
+
+    /// The largest leeway of the policies that limit uses here, in seconds: a link's uses are kept
+    /// for so long after its expiry.
+    pub fn max_leeway(&self) -> i64 {
+        self.max_leeway.get()
+    }
+
     /// The zone, once nginx has its memory.
     pub fn zone(&self) -> Option<Zone<'_>> {
         Zone::open(self.memory.words()?)
@@ -71,24 +90,43 @@ impl ZoneConf {
 
     /// Makes the zone in new memory, or takes over what an earlier configuration left in it, and
     /// finds the counters of the keys.
-    pub fn prepare(&self) -> Result<(), ZoneTooSmall> {
+    pub fn prepare(&self) -> Result<(), ZoneError> {
+        let (name, at) = (quote(&self.name), self.at.clone());
         let keys = self.pins.borrow().iter().map(|pins| pins.ids.len()).sum();
-        let too_small = || ZoneTooSmall { name: quote(&self.name), keys, at: self.at.clone() };
-        if self.zone().is_none() {
-            let words = self.memory.words().or_else(|| self.memory.take()).ok_or_else(too_small)?;
-            let parts = Parts { meter: true, limit: false };
-            Zone::create(words, parts, random_seed()).map_err(|_| too_small())?;
+        let too_small = || ZoneError::TooSmall { name: name.clone(), keys, at: at.clone() };
+        let needed = Parts { meter: self.is_metered.get(), limit: self.is_limiting.get() };
+        match self.zone() {
+            Some(zone) => {
+                let made = zone.parts();
+                let (made, wanted) = if needed.limit && !made.limit {
+                    ("count requests", "limit uses")
+                } else if needed.meter && !made.meter {
+                    ("limit uses", "count requests")
+                } else {
+                    return self.pin().ok_or_else(too_small);
+                };
+                return Err(ZoneError::OtherUse { name, made, wanted, at });
+            }
+            None => {
+                let words = self.memory.words().or_else(|| self.memory.take());
+                Zone::create(words.ok_or_else(too_small)?, needed, random_seed())
+                    .map_err(|_| too_small())?;
+            }
         }
-        let pinned = self.with_lock(|locked| {
+        self.pin().ok_or_else(too_small)
+    }
+
+    /// Finds the counters of the keys; `None` if there is no room for them.
+    fn pin(&self) -> Option<()> {
+        self.with_lock(|locked| {
             locked.begin_pins();
             for pins in self.pins.borrow().iter() {
                 let entries: Result<Vec<_>, _> = pins.ids.iter().map(|id| locked.pin(id)).collect();
                 // Set once: nginx prepares a configuration's zone once.
-                let _ = pins.entries.set(entries.map_err(|_| too_small())?);
+                let _ = pins.entries.set(entries.ok()?);
             }
-            Ok(())
-        });
-        pinned.ok_or_else(too_small)?
+            Some(())
+        })?
     }
 }
 
@@ -128,6 +166,8 @@ pub fn set_zone(setting: &mut Setting<'_, '_>) -> Outcome {
         memory,
         at: setting.at.clone(),
         is_metered: Cell::new(false),
+        is_limiting: Cell::new(false),
+        max_leeway: Cell::new(0),
         pins: RefCell::default(),
     });
     zone.memory.when_ready(&zone);

@@ -256,6 +256,7 @@ unsafe extern "C" fn precontent(r: *mut ngx_http_request_t) -> ngx_int_t {
             Handoff::None => DECLINED,
             Handoff::Path { path, args } => request.redirect(path, args),
             Handoff::Named(name) => request.redirect_to_named(name),
+            Handoff::Denied(status) => status as ngx_int_t,
             Handoff::Failed => INTERNAL_SERVER_ERROR,
         }
     })

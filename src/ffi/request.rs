@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::mem::{align_of, size_of};
+use std::net::Ipv4Addr;
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::OnceLock;
@@ -261,6 +262,24 @@ impl<'r> Request<'r> {
     pub fn log(&self, level: Level, line: &LineBuffer) {
         // SAFETY: a request's connection has a log.
         unsafe { log::write((*self.r().connection).log, level, line) }
+    }
+
+    /// The address of the client as an IPv6 address, IPv4 mapped (RFC 4291, section 2.5.5.2); zero
+    /// for any other family.
+    pub fn client_address(&self) -> [u8; 16] {
+        // SAFETY: a request's connection has the address of its client, whose family says which
+        // structure it is.
+        unsafe {
+            let address = (*self.r().connection).sockaddr.cast::<libc::sockaddr>();
+            match address.as_ref().map(|address| i32::from(address.sa_family)) {
+                Some(libc::AF_INET) => {
+                    let bits = (*address.cast::<libc::sockaddr_in>()).sin_addr.s_addr;
+                    Ipv4Addr::from(u32::from_be(bits)).to_ipv6_mapped().octets()
+                }
+                Some(libc::AF_INET6) => (*address.cast::<libc::sockaddr_in6>()).sin6_addr.s6_addr,
+                _ => [0; 16],
+            }
+        }
     }
 
     /// The bytes that were sent to the client.

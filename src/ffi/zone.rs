@@ -8,9 +8,9 @@ use std::slice;
 use std::sync::atomic::AtomicU64;
 
 use nginx_sys::{
-    NGX_ERROR, NGX_OK, ngx_cycle_t, ngx_int_t, ngx_list_part_t, ngx_pagesize, ngx_parse_size,
-    ngx_random, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock, ngx_shmtx_unlock,
-    ngx_slab_alloc, ngx_slab_pool_t, ngx_str_t,
+    NGX_ERROR, NGX_OK, ngx_cycle_t, ngx_int_t, ngx_list_part_t, ngx_pagesize, ngx_parse_offset,
+    ngx_parse_size, ngx_random, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock,
+    ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t, ngx_str_t,
 };
 
 use super::conf::{Conf, Failed};
@@ -36,6 +36,13 @@ impl Conf<'_> {
         let mut text = ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() };
         // SAFETY: the function only reads the string it is given.
         usize::try_from(unsafe { ngx_parse_size(&mut text) }).ok()
+    }
+
+    /// Reads an amount of bytes in nginx's notation (`10m`, `5g`).
+    pub fn parse_bytes(&self, text: &[u8]) -> Option<u64> {
+        let mut text = ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() };
+        // SAFETY: as in `parse_size`.
+        u64::try_from(unsafe { ngx_parse_offset(&mut text) }).ok()
     }
 
     /// Whether the running configuration has a zone of this name with another size, which nginx

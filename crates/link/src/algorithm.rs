@@ -135,10 +135,32 @@ impl Tag {
         tag
     }
 
+    /// The first 32 bytes as words, the missing ones 0.
+    pub(crate) fn words(&self) -> [u64; 4] {
+        words_of(self.as_bytes())
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
+}
+
+/// A SHA-256 digest of a text in pieces, as words: to tell things apart, not to authenticate them.
+pub fn digest<'p>(pieces: impl Iterator<Item = &'p [u8]>) -> [u64; 4] {
+    use sha2::Digest;
+
+    let mut hash = sha2::Sha256::new();
+    pieces.for_each(|piece| hash.update(piece));
+    words_of(&hash.finalize())
+}
+
+fn words_of(bytes: &[u8]) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks(8)) {
+        *word = bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    }
+    words
 }
 
 impl Drop for Tag {

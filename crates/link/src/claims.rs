@@ -9,6 +9,8 @@ pub struct Claims<'a> {
     pub key_place: Option<usize>,
     /// Whom the link was made for; empty if it does not say.
     pub subject: &'a [u8],
+    /// What tells the link from all others: the first 32 bytes of its decoded MAC.
+    pub link: [u64; 4],
     /// Last second of validity, unix time, without leeway; `None` if it does not expire.
     pub expires_at: Option<i64>,
 }

@@ -37,7 +37,7 @@ mod template;
 mod time;
 mod verdict;
 
-pub use algorithm::{Algorithm, MAX_TAG_LEN, Tag};
+pub use algorithm::{Algorithm, MAX_TAG_LEN, Tag, digest};
 pub use args::{ArgumentNames, read_arguments, without_arguments};
 pub use audit::{Ambiguity, client_sets, names_the_path, unsigned_variable};
 pub use claims::Claims;

@@ -206,6 +206,7 @@ impl TemplateScheme {
         let claims = Claims {
             key_id: key.id,
             key_place: key.place,
+            link: tag.words(),
             expires_at: validity.expires_at,
             ..Claims::default()
         };

@@ -1,0 +1,322 @@
+//! Limits: how often a link is used, and how much a key or subject takes in a period.
+
+use std::rc::Rc;
+
+use secure_link::{Claims, Verdict, digest};
+use secure_link_zone::{Id, LimitKind, Locked, Refused};
+
+use crate::check::{self, Checked, Limits};
+use crate::config::Enforce;
+use crate::directives::{Outcome, Setting, quote, refuse};
+use crate::ffi::{Level, LineBuffer, Request};
+use crate::zone::ZoneConf;
+
+/// A limit as it is written.
+#[derive(Clone)]
+pub struct LimitSetting {
+    /// The zone's name.
+    pub zone: Box<[u8]>,
+    /// What is limited.
+    pub rule: Rule,
+}
+
+/// A limit of a policy.
+pub struct Limit {
+    /// Where it is counted.
+    pub zone: Rc<ZoneConf>,
+    /// What is limited.
+    pub rule: Rule,
+}
+
+/// What a limit limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The uses of a link. Further requests of a client within `window` seconds of its first
+    /// counted use are not counted.
+    Token { uses: u64, window: i64 },
+    /// What a key or subject takes in `period` seconds.
+    Quota { measure: Measure, amount: u64, per: Per, period: i64 },
+}
+
+/// What a quota measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    Uses,
+    Bytes,
+}
+
+/// Whose quota it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    Key,
+    /// Always the pair of key and subject.
+    Subject,
+}
+
+impl Rule {
+    /// Whether two rules count the same thing.
+    fn is_like(self, other: Rule) -> bool {
+        match (self, other) {
+            (Rule::Token { .. }, Rule::Token { .. }) => true,
+            (
+                Rule::Quota { measure, per, period, .. },
+                Rule::Quota {
+                    measure: other_measure, per: other_per, period: other_period, ..
+                },
+            ) => measure == other_measure && per == other_per && period == other_period,
+            _ => false,
+        }
+    }
+
+    /// The quota's entry; links of one zone share it by measure, period and owner.
+    fn quota_id(measure: Measure, per: Per, period: i64, claims: &Claims<'_>) -> Id {
+        let subject = match per {
+            Per::Key => &[],
+            Per::Subject => claims.subject,
+        };
+        let head = [measure as u8, per as u8, claims.key_id.len() as u8];
+        let period = period.to_le_bytes();
+        digest([head.as_slice(), &period, claims.key_id, subject].into_iter())
+    }
+}
+
+/// Looks whether a granted link's limits have room. A dry run is told the same.
+pub fn look<'r>(request: Request<'r>, mut checked: Checked<'r>) -> Checked<'r> {
+    let limits = checked.policy.limits();
+    if checked.limits != Limits::Unseen || checked.verdict() != Verdict::Granted {
+        return checked;
+    }
+    checked.limits = Limits::Looked;
+    for limit in limits {
+        match limit.look(request, &checked) {
+            Ok(uses) => checked.uses = checked.uses.or(uses),
+            Err(verdict) => {
+                checked.check.verdict = verdict;
+                break;
+            }
+        }
+    }
+    check::keep(request, checked);
+    checked
+}
+
+/// Spends a use of a link that was granted, once all access checks have passed. The verdict is
+/// another one if somebody else was faster.
+pub fn spend(request: Request<'_>) -> Option<Checked<'_>> {
+    let mut checked = check::counted(request)?;
+    let conf = request.conf();
+    let is_ours = conf.policy().is_some_and(|policy| std::ptr::eq(policy, checked.policy));
+    if !is_ours
+        || checked.limits != Limits::Looked
+        || checked.policy.limits().is_empty()
+        || checked.verdict() != Verdict::Granted
+        || conf.enforced() != Enforce::On
+        || request.method() == b"HEAD"
+    {
+        return None;
+    }
+    checked.limits = Limits::Spent;
+    checked.uses = None;
+    for limit in checked.policy.limits() {
+        match limit.spend(request, &checked) {
+            Ok(uses) => checked.uses = checked.uses.or(uses),
+            Err(verdict) => {
+                checked.check.verdict = verdict;
+                break;
+            }
+        }
+    }
+    check::keep(request, checked);
+    Some(checked)
+}
+
+/// Counts the bytes of a request that is done.
+pub fn count_bytes(request: Request<'_>, checked: &Checked<'_>) {
+    if checked.limits != Limits::Spent || checked.verdict() != Verdict::Granted {
+        return;
+    }
+    let Some(claims) = checked.check.claims else { return };
+    for limit in checked.policy.limits() {
+        if let Rule::Quota { measure: Measure::Bytes, per, period, .. } = limit.rule {
+            let now = crate::ffi::now();
+            let id = Rule::quota_id(Measure::Bytes, per, period, &claims);
+            let added = limit.zone.with_lock(|locked| {
+                let (sent, end) = (request.bytes_sent(), now.saturating_add(period));
+                locked.add(LimitKind::Quota, &id, sent, u64::MAX, end, now)
+            });
+            if added == Some(Err(Refused::Full)) {
+                limit.report_full(request, now);
+            }
+        }
+    }
+}
+
+impl Limit {
+    fn look(&self, request: Request<'_>, checked: &Checked<'_>) -> Result<Option<u64>, Verdict> {
+        let (claims, now) = (checked.check.claims.ok_or(Verdict::Unavailable)?, checked.now);
+        self.require_claims(&claims)?;
+        let (has_room, value) = match self.rule {
+            Rule::Token { uses, window } => self.locked(|locked| {
+                let value = locked.value(LimitKind::Token, &claims.link, now).unwrap_or(0);
+                let id = window_id(request, &claims);
+                let is_open = || window > 0 && locked.value(LimitKind::Window, &id, now).is_some();
+                (value < uses || is_open(), value)
+            })?,
+            Rule::Quota { measure, amount, per, period } => {
+                let id = Rule::quota_id(measure, per, period, &claims);
+                let value =
+                    self.locked(|locked| locked.value(LimitKind::Quota, &id, now).unwrap_or(0))?;
+                (value < amount, value)
+            }
+        };
+        if has_room { Ok(self.uses(value)) } else { Err(Verdict::Exhausted) }
+    }
+
+    fn spend(&self, request: Request<'_>, checked: &Checked<'_>) -> Result<Option<u64>, Verdict> {
+        let (claims, now) = (checked.check.claims.ok_or(Verdict::Unavailable)?, checked.now);
+        let spent = match self.rule {
+            Rule::Token { uses, window } => {
+                let expires_at = claims.expires_at.ok_or(Verdict::Malformed)?;
+                let end = expires_at.saturating_add(self.zone.max_leeway());
+                let window_id = window_id(request, &claims);
+                self.locked(|locked| {
+                    let is_open =
+                        window > 0 && locked.value(LimitKind::Window, &window_id, now).is_some();
+                    if is_open {
+                        return Ok(locked.value(LimitKind::Token, &claims.link, now).unwrap_or(0));
+                    }
+                    let value = locked.add(LimitKind::Token, &claims.link, 1, uses, end, now)?;
+                    if window > 0 {
+                        // Without room for the window the next request counts, which is the safe
+                        // side.
+                        let end = now.saturating_add(window);
+                        let _ = locked.add(LimitKind::Window, &window_id, 1, u64::MAX, end, now);
+                    }
+                    Ok(value)
+                })?
+            }
+            Rule::Quota { measure, amount, per, period } => {
+                let id = Rule::quota_id(measure, per, period, &claims);
+                let end = now.saturating_add(period);
+                // Bytes are added when they were sent; here is made sure that they can be.
+                let step = u64::from(measure == Measure::Uses);
+                self.locked(|locked| locked.add(LimitKind::Quota, &id, step, amount, end, now))?
+            }
+        };
+        match spent {
+            Ok(value) => Ok(self.uses(value)),
+            Err(Refused::Exhausted) => Err(Verdict::Exhausted),
+            Err(Refused::Full) => {
+                self.report_full(request, now);
+                Err(Verdict::Unavailable)
+            }
+        }
+    }
+
+    /// What cannot be limited as the configuration says is not good.
+    fn require_claims(&self, claims: &Claims<'_>) -> Result<(), Verdict> {
+        let limitable = match self.rule {
+            Rule::Token { .. } => claims.expires_at.is_some(),
+            Rule::Quota { per, .. } => per == Per::Key || !claims.subject.is_empty(),
+        };
+        if limitable { Ok(()) } else { Err(Verdict::Malformed) }
+    }
+
+    fn uses(&self, value: u64) -> Option<u64> {
+        match self.rule {
+            Rule::Quota { measure: Measure::Bytes, .. } => None,
+            _ => Some(value),
+        }
+    }
+
+    fn locked<R>(&self, body: impl FnOnce(&mut Locked<'_>) -> R) -> Result<R, Verdict> {
+        self.zone.with_lock(body).ok_or(Verdict::Unavailable)
+    }
+
+    /// Says once a minute that the zone is full, not once a request.
+    fn report_full(&self, request: Request<'_>, now: i64) {
+        use std::fmt::Write;
+
+        if self.zone.zone().is_some_and(|zone| zone.may_report(now)) {
+            let mut line = LineBuffer::new();
+            let _ = line.write_str("secure_link_hmac: the zone \"");
+            let _ = line.push_escaped(&self.zone.name, 200);
+            let _ = line.write_str(
+                "\" is full of live entries, and links that it limits are refused: give \
+                 \"secure_link_hmac_zone\" a larger size",
+            );
+            request.log(Level::Error, &line);
+        }
+    }
+}
+
+/// A link and a client: half of each is enough to tell them apart.
+fn window_id(request: Request<'_>, claims: &Claims<'_>) -> Id {
+    let [link, rest, ..] = claims.link;
+    let address = u128::from_be_bytes(request.client_address());
+    [link, rest, (address >> 64) as u64, address as u64]
+}
+
+/// Reads `secure_link_hmac_limit name uses=n|bytes=size [per=...] [window=...|period=...]`.
+pub fn set_limit(setting: &mut Setting<'_, '_>) -> Outcome {
+    const FORMS: &str = "write \"uses=1\", \"uses=100 per=key period=1d\" or \
+                         \"bytes=10g per=subject period=1d\"";
+    let mut uses = None;
+    let mut bytes = None;
+    let mut per = None;
+    let mut window = None;
+    let mut period = None;
+    let zone = setting.arguments.first().copied().unwrap_or_default();
+    for parameter in setting.arguments.iter().skip(1) {
+        let at = parameter.iter().position(|&byte| byte == b'=').map_or(0, |at| at + 1);
+        let (name, value) = parameter.split_at_checked(at).unwrap_or_default();
+        let wrong = || refuse(format!("has an invalid parameter {}: {FORMS}", quote(parameter)));
+        let number = || str::from_utf8(value).ok().and_then(|value| value.parse::<u64>().ok());
+        let is_new = match name {
+            b"uses=" => match number() {
+                Some(number) if number > 0 => uses.replace(number).is_none(),
+                _ => return wrong(),
+            },
+            b"bytes=" => match setting.conf.parse_bytes(value) {
+                Some(number) if number > 0 => bytes.replace(number).is_none(),
+                _ => return wrong(),
+            },
+            b"per=" => match value {
+                b"token" => per.replace(None).is_none(),
+                b"key" => per.replace(Some(Per::Key)).is_none(),
+                b"subject" => per.replace(Some(Per::Subject)).is_none(),
+                _ => return wrong(),
+            },
+            b"window=" | b"period=" => {
+                let place = if name == b"window=" { &mut window } else { &mut period };
+                match setting.conf.parse_seconds(value) {
+                    Some(seconds) if seconds > 0 => place.replace(seconds).is_none(),
+                    _ => return wrong(),
+                }
+            }
+            _ => return wrong(),
+        };
+        if !is_new {
+            return refuse(format!("has the parameter {} twice", quote(name)));
+        }
+    }
+    let rule = match (uses, bytes, per.flatten(), window, period) {
+        (Some(uses), None, None, window, None) => Rule::Token { uses, window: window.unwrap_or(0) },
+        (Some(amount), None, Some(per), None, Some(period)) => {
+            Rule::Quota { measure: Measure::Uses, amount, per, period }
+        }
+        (None, Some(amount), Some(per), None, Some(period)) => {
+            Rule::Quota { measure: Measure::Bytes, amount, per, period }
+        }
+        _ => return refuse(format!("does not say what is limited: {FORMS}")),
+    };
+    let limit = LimitSetting { zone: zone.into(), rule };
+    let at = setting.at.clone();
+    let limits = setting.block.settings.limits.get_or_insert_default();
+    let is_like = |other: &LimitSetting| *other.zone == *zone && other.rule.is_like(rule);
+    if limits.iter().any(|other| is_like(&other.value)) {
+        return Err(crate::directives::Refusal::Duplicate);
+    }
+    limits.push(crate::config::Located { value: limit, at });
+    Ok(())
+}
