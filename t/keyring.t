@@ -60,17 +60,16 @@ __DATA__
     file-hex       file:\$TEST_NGINX_HTML_DIR/hex.key format=hex;
     file-base64    file:\$TEST_NGINX_HTML_DIR/base64.key format=base64;
     relative       file:../html/raw.key;
-    spaces         'file:../html/a key.raw';
     other          $::hex{$::globex};
 }"
 --- user_files eval
-[['raw.key' => "$::binary\n"], ['hex.key' => "$::hex\r\n"], ['base64.key' => "$::base64\n"], ['a key.raw' => $::binary]]
+[['raw.key' => "$::binary\n"], ['hex.key' => "$::hex\r\n"], ['base64.key' => "$::base64\n"]]
 --- request eval
 [map { main::ask($_, $::binary) } qw(hex hex-upper base64 base64-bare file file-raw file-hex file-base64 relative spaces other)]
 --- error_code eval
-[(200) x 10, 403]
+[(200) x 9, 403]
 --- response_headers eval
-[main::verdicts((map { "granted [$_]" } qw(hex hex-upper base64 base64-bare file file-raw file-hex file-base64 relative spaces)), 'forged []')]
+[main::verdicts((map { "granted [$_]" } qw(hex hex-upper base64 base64-bare file file-raw file-hex file-base64 relative)), 'forged []')]
 --- no_error_log
 [error]
 
