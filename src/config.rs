@@ -269,7 +269,7 @@ pub struct MainConf {
     findings: Vec<Finding>,
     /// Zones.
     pub zones: Vec<Rc<ZoneConf>>,
-    used: Used,
+    pub used: Used,
 }
 
 /// What any block of the configuration uses.
@@ -278,7 +278,7 @@ pub struct Used {
     /// The access phase.
     pub enforces: bool,
     /// The log phase.
-    pub meters: bool,
+    pub logs: bool,
 }
 
 /// Reads a directive into a block.
@@ -336,7 +336,7 @@ fn meter(conf: &mut Conf<'_>, child: &mut LocConf) -> Result<(), Failed> {
             None => MeterKey::KeyId(zone.meter(policy.key_ids())),
         };
         child.made_meter = Some(Meter { zone, by });
-        conf.main()?.used.meters = true;
+        conf.main()?.used.logs = true;
     }
     if let Some(Located { value: MetricsSetting { zone, accept }, at }) = &child.metrics {
         let zone = find_zone(conf, "secure_link_hmac_metrics", zone, at)?;

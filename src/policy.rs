@@ -12,7 +12,7 @@ use secure_link::{
 
 use crate::config::{Algorithms, Credential, Located, SecretSource, Settings, find_zone};
 use crate::ffi::{Block, Complex, Conf, Failed, NotEvaluated, Position, Request, VariableIndex};
-use crate::limit::{Limit, LimitSetting, Per, Rule};
+use crate::limit::{Limit, LimitSetting, Measure, Per, Rule};
 
 /// What one place of the configuration demands of a link. Blocks that set nothing of it share
 /// their parent's, and are told apart from others by its address.
@@ -399,6 +399,9 @@ fn compile_limits(conf: &mut Conf<'_>, settings: &Settings) -> Result<Vec<Limit>
         .map(|Located { value: LimitSetting { zone, rule }, at }| {
             let zone = find_zone(conf, "secure_link_hmac_limit", zone, at)?;
             zone.limit(leeway);
+            if let Rule::Quota { measure: Measure::Bytes, .. } = rule {
+                conf.main()?.used.logs = true;
+            }
             Ok(Limit { zone, rule: *rule })
         })
         .collect()

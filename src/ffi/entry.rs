@@ -202,7 +202,7 @@ pub(super) unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_in
             add_handler(conf, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, Some(access))?;
             add_handler(conf, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, Some(precontent))?;
         }
-        if used.meters {
+        if used.logs {
             add_handler(conf, ngx_http_phases_NGX_HTTP_LOG_PHASE, Some(log))?;
         }
         Ok(OK)
