@@ -21,7 +21,7 @@ type Entry<'z> = table::Entry<'z, ENTRY>;
 pub type Id = [u64; 4];
 
 /// What a limit counts. The same [`Id`] under two kinds is two entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LimitKind {
     /// Uses of a link.
     Token = 1,
@@ -240,4 +240,168 @@ fn expires_at(entry: Entry<'_>) -> i64 {
 
 fn is_live(entry: Entry<'_>, now: i64) -> bool {
     expires_at(entry) >= now
+}
+
+#[cfg(test)]
+impl Limits<'_> {
+    /// The heap has every entry in use, and none above an earlier one.
+    pub(crate) fn check(&self) {
+        self.table.check(hash);
+        for (index, entry) in self.table.iter() {
+            let (_, place) = halves(&entry[LINKS]);
+            assert!(place < self.len());
+            assert_eq!(self.at(place).unwrap().0, index);
+            if place > 0 {
+                let (_, above) = self.at((place - 1) / 2).unwrap();
+                assert!(expires_at(above) <= expires_at(entry));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LimitKind::{Quota, Token, Window};
+    use super::*;
+    use crate::tests::{id, limited, words};
+    use crate::{Locked, Parts, Zone};
+
+    #[test]
+    fn uses_are_granted_up_to_the_limit() {
+        let words = words(1024);
+        let mut zone = Locked::new(limited(&words));
+        for uses in 1..=3 {
+            assert_eq!(zone.add(Token, &id(1), 1, 3, 100, 50), Ok(uses));
+            assert_eq!(zone.value(Token, &id(1), 50), Some(uses));
+        }
+        assert_eq!(zone.add(Token, &id(1), 1, 3, 100, 50), Err(Refused::Exhausted));
+        assert_eq!(zone.value(Token, &id(1), 50), Some(3));
+        assert_eq!(zone.add(Token, &id(2), 1, 3, 100, 50), Ok(1));
+    }
+
+    #[test]
+    fn ids_that_share_a_word_are_told_apart() {
+        let words = words(1024);
+        let mut zone = Locked::new(limited(&words));
+        for id in [[1, 2, 3, 4], [1, 2, 3, 5], [1, 2, 4, 4], [1, 3, 3, 4], [2, 2, 3, 4]] {
+            for kind in [Token, Window, Quota] {
+                assert_eq!(zone.add(kind, &id, 1, 1, 100, 50), Ok(1));
+                assert_eq!(zone.add(kind, &id, 1, 1, 100, 50), Err(Refused::Exhausted));
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_lives_through_the_second_of_its_expiry() {
+        let words = words(1024);
+        let mut zone = Locked::new(limited(&words));
+        assert_eq!(zone.add(Quota, &id(1), 5, 5, 100, 50), Ok(5));
+        assert_eq!(zone.expires(Quota, &id(1), 100), Some(100));
+        assert_eq!(zone.add(Quota, &id(1), 1, 5, 200, 100), Err(Refused::Exhausted));
+        assert_eq!(zone.value(Quota, &id(1), 101), None);
+        assert_eq!(zone.expires(Quota, &id(1), 101), None);
+        zone.grow(Quota, &id(1), 1, 101);
+        assert_eq!(zone.add(Quota, &id(1), 2, 5, 201, 101), Ok(2));
+        assert_eq!(zone.expires(Quota, &id(1), 101), Some(201));
+        zone.zone().limits.check();
+        assert_eq!(zone.zone().limit_entries(), 1);
+    }
+
+    #[test]
+    fn only_a_token_takes_the_later_expiry() {
+        for (kind, later) in [(Token, 300), (Window, 100), (Quota, 100)] {
+            let words = words(1024);
+            let mut zone = Locked::new(limited(&words));
+            for (expires_at, stays) in [(100, 100), (60, 100), (300, later)] {
+                zone.add(kind, &id(1), 1, 9, expires_at, 50).unwrap();
+                assert_eq!(zone.expires(kind, &id(1), 50), Some(stays), "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_expiry_that_has_passed_grants_nothing() {
+        let words = words(1024);
+        let mut zone = Locked::new(limited(&words));
+        assert_eq!(zone.add(Token, &id(1), 1, 1, 49, 50), Err(Refused::Exhausted));
+        assert_eq!(zone.add(Token, &id(1), 1, 0, 60, 50), Err(Refused::Exhausted));
+        assert_eq!(zone.zone().limit_entries(), 0);
+    }
+
+    #[test]
+    fn values_do_not_wrap() {
+        let words = words(1024);
+        let mut zone = Locked::new(limited(&words));
+        assert_eq!(zone.add(Quota, &id(1), u64::MAX - 1, u64::MAX, 100, 50), Ok(u64::MAX - 1));
+        assert_eq!(zone.add(Quota, &id(1), 7, u64::MAX, 100, 50), Ok(u64::MAX));
+        zone.grow(Quota, &id(1), 7, 50);
+        assert_eq!(zone.value(Quota, &id(1), 50), Some(u64::MAX));
+    }
+
+    #[test]
+    fn growth_passes_the_limit_but_makes_no_entry() {
+        let words = words(1024);
+        let mut zone = Locked::new(limited(&words));
+        zone.grow(Quota, &id(1), 7, 50);
+        assert_eq!(zone.value(Quota, &id(1), 50), None);
+        assert_eq!(zone.add(Quota, &id(1), 0, 10, 100, 50), Ok(0));
+        zone.grow(Quota, &id(1), 9, 50);
+        assert_eq!(zone.add(Quota, &id(1), 0, 10, 100, 50), Ok(9));
+        zone.grow(Quota, &id(1), 9, 50);
+        assert_eq!(zone.value(Quota, &id(1), 50), Some(18));
+        assert_eq!(zone.add(Quota, &id(1), 0, 10, 100, 50), Err(Refused::Exhausted));
+    }
+
+    #[test]
+    fn a_zone_full_of_live_entries_refuses_new_ones_only() {
+        let words = words(1024);
+        let zone = limited(&words);
+        let capacity = zone.limit_capacity();
+        let mut locked = Locked::new(zone);
+        for n in 0..capacity {
+            assert_eq!(locked.add(Token, &id(n), 1, 2, 100, 50), Ok(1));
+        }
+        assert_eq!(locked.add(Token, &id(capacity), 1, 2, 200, 100), Err(Refused::Full));
+        assert_eq!(locked.add(Token, &id(3), 1, 2, 100, 100), Ok(2));
+        assert_eq!(locked.add(Token, &id(capacity), 1, 2, 200, 101), Ok(1));
+        assert_eq!(zone.limit_entries(), capacity);
+    }
+
+    #[test]
+    fn room_is_made_by_the_earliest_expiry() {
+        let words = words(1024);
+        let zone = limited(&words);
+        let capacity = zone.limit_capacity();
+        let mut locked = Locked::new(zone);
+        // Expiries in no order; those of the first half are moved behind the others.
+        let expiry = |n: u64| 100 + (n * 37 % capacity) as i64;
+        for n in 0..capacity {
+            locked.add(Token, &id(n), 1, 9, expiry(n), 50).unwrap();
+        }
+        for n in 0..capacity / 2 {
+            locked.add(Token, &id(n), 1, 9, 10_000 - expiry(n), 50).unwrap();
+        }
+        zone.limits.check();
+        let mut rest: Vec<_> = (capacity / 2..capacity).collect();
+        rest.sort_by_key(|n| expiry(*n));
+        for (dead, n) in rest.iter().enumerate() {
+            // Seen by a clock that is behind, so that what was not removed still counts.
+            assert_eq!(locked.value(Token, &id(*n), 50), Some(1));
+            assert_eq!(locked.add(Token, &id(1000 + n), 1, 9, 20_000, 5000), Ok(1));
+            assert_eq!(locked.value(Token, &id(*n), 50), None);
+            assert!(rest[dead + 1..].iter().all(|n| locked.value(Token, &id(*n), 50).is_some()));
+        }
+        assert_eq!(locked.add(Token, &id(5000), 1, 9, 20_000, 5000), Err(Refused::Full));
+        assert_eq!(locked.value(Token, &id(0), 50), Some(2));
+        zone.limits.check();
+    }
+
+    #[test]
+    fn a_zone_without_limits_grants_nothing() {
+        let words = words(1024);
+        let zone = Zone::create(&words, Parts { meter: true, limit: false }, 1).unwrap();
+        let mut locked = Locked::new(zone);
+        assert_eq!(locked.add(Token, &id(1), 1, 1, 100, 50), Err(Refused::Full));
+        assert_eq!((zone.limit_entries(), zone.limit_capacity()), (0, 0));
+    }
 }

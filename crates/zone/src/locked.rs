@@ -28,6 +28,11 @@ impl<'z> Locked<'z> {
         Locked { zone }
     }
 
+    /// The zone, for what needs no lock.
+    pub fn zone(&self) -> Zone<'z> {
+        self.zone
+    }
+
     /// Begins the pins of another configuration.
     ///
     /// Entries that were pinned by the configuration before stay pinned, for its processes may

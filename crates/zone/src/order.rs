@@ -119,3 +119,23 @@ impl<'z, const E: usize> Order<'z, E> {
         }
     }
 }
+
+#[cfg(test)]
+impl<'z, const E: usize> Order<'z, E> {
+    /// The list is the same both ways; returns it from the oldest.
+    pub(crate) fn check(&self) -> Vec<(u32, Entry<'z, E>)> {
+        let mut list: Vec<(u32, Entry<'z, E>)> = Vec::new();
+        let (mut at, newest) = halves(self.ends);
+        let mut before = NIL;
+        while let Some(entry) = self.table.entry(at) {
+            let (older, newer) = halves(&entry[ORDER]);
+            assert_eq!(older, before);
+            list.push((at, entry));
+            assert!(list.len() <= self.table.capacity(), "the list has no end");
+            before = at;
+            at = newer;
+        }
+        assert_eq!(newest, before);
+        list
+    }
+}

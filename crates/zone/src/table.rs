@@ -149,3 +149,27 @@ impl<'z, const E: usize> Table<'z, E> {
         store_halves(self.free, index, 0);
     }
 }
+
+#[cfg(test)]
+impl<const E: usize> Table<'_, E> {
+    /// Every entry is in the chain of its hash or in the free list, once.
+    pub(crate) fn check(&self, hash: impl Fn(Entry<'_, E>) -> u64) {
+        let mut seen = vec![0; self.capacity()];
+        for at in 0..self.buckets.len() {
+            for (index, entry) in self.chain(at as u64) {
+                assert_ne!(load(&entry[STATE]), 0, "free entry {index} in a chain");
+                assert_eq!(hash(entry) as usize % self.buckets.len(), at, "entry {index}");
+                seen[index as usize] += 1;
+            }
+        }
+        assert_eq!(seen.iter().sum::<u64>(), self.used());
+        let mut next = if self.capacity() > 0 { halves(self.free).0 } else { NIL };
+        while let Some(entry) = self.entry(next) {
+            assert_eq!(load(&entry[STATE]), 0, "entry {next} in use is in the free list");
+            seen[next as usize] += 1;
+            assert!(seen[next as usize] < 2, "free list has no end");
+            next = halves(&entry[LINKS]).0;
+        }
+        assert!(seen.iter().all(|&times| times == 1), "{seen:?}");
+    }
+}
