@@ -65,7 +65,7 @@ __DATA__
 --- user_files eval
 [['raw.key' => "$::binary\n"], ['hex.key' => "$::hex\r\n"], ['base64.key' => "$::base64\n"]]
 --- request eval
-[map { main::ask($_, $::binary) } qw(hex hex-upper base64 base64-bare file file-raw file-hex file-base64 relative spaces other)]
+[map { main::ask($_, $::binary) } qw(hex hex-upper base64 base64-bare file file-raw file-hex file-base64 relative other)]
 --- error_code eval
 [(200) x 9, 403]
 --- response_headers eval
