@@ -32,6 +32,7 @@ mod limit;
 mod locked;
 mod meter;
 mod order;
+mod sip;
 mod table;
 mod words;
 mod zone;

@@ -210,19 +210,21 @@ impl<'z> Limits<'z> {
     fn sink(&self, mut place: u32) {
         let Some((index, entry)) = self.at(place) else { return };
         let (from, len) = (place, self.len());
-        loop {
-            let below = [2 * u64::from(place) + 1, 2 * u64::from(place) + 2]
-                .into_iter()
-                .filter_map(|below| u32::try_from(below).ok().filter(|below| *below < len))
-                .filter_map(|below| self.at(below).map(|(other, entry)| (below, other, entry)))
-                .min_by_key(|(_, _, earlier)| expires_at(earlier));
-            match below {
-                Some((below, other, earlier)) if expires_at(earlier) < expires_at(entry) => {
-                    self.put(place, other, earlier);
-                    place = below;
-                }
-                _ => break,
+        let expires = expires_at(entry);
+        while let Some(left) = place.checked_mul(2).map(|twice| twice + 1).filter(|at| *at < len)
+            && let Some(mut below) = self.at(left)
+        {
+            let mut to = left;
+            if let Some(right) = self.at(left + 1).filter(|_| left + 1 < len)
+                && expires_at(right.1) < expires_at(below.1)
+            {
+                (below, to) = (right, left + 1);
             }
+            if expires_at(below.1) >= expires {
+                break;
+            }
+            self.put(place, below.0, below.1);
+            place = to;
         }
         if place != from {
             self.put(place, index, entry);

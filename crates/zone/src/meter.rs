@@ -1,14 +1,12 @@
 //! Requests counted by key and verdict.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hasher};
-use std::iter;
 use std::sync::atomic::AtomicU64;
 
 use crate::order::{ORDER, Order};
 use crate::table::{self, LINKS, STATE, Table};
-use crate::words::{add, exchange, load, raise, store};
-use crate::{MAX_KEY_LEN, VERDICTS};
+use crate::words::{add, bytes_as_words, exchange, load, raise, store};
+use crate::{MAX_KEY_LEN, VERDICTS, sip};
 
 /// The zone's clock when the entry was last counted into under the lock. It orders entries that
 /// were last seen in the same second.
@@ -205,7 +203,9 @@ impl<'z> Meter<'z> {
     fn find(&self, key: &[u8], name: u64) -> Option<(u32, Entry<'z>)> {
         self.table.chain(hash(name)).find(|(_, entry)| {
             load(&entry[NAME]) == name
-                && words(key).zip(entry.iter().skip(KEY)).all(|(word, at)| load(at) == word)
+                && bytes_as_words(key)
+                    .zip(entry.iter().skip(KEY))
+                    .all(|(word, at)| load(at) == word)
         })
     }
 
@@ -222,7 +222,7 @@ impl<'z> Meter<'z> {
         for counter in entry.iter().skip(FIRST_SEEN).take(KEY - FIRST_SEEN) {
             store(counter, 0);
         }
-        for (at, word) in entry.iter().skip(KEY).zip(words(key)) {
+        for (at, word) in entry.iter().skip(KEY).zip(bytes_as_words(key)) {
             store(at, word);
         }
         store(&entry[STAMP], tag);
@@ -248,11 +248,9 @@ fn counted(key: &[u8]) -> &[u8] {
 }
 
 /// A key's hash, with its length in the lowest byte.
-pub(crate) fn name(seed: u64, key: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write_u64(seed);
-    hasher.write(key);
-    hasher.finish() & !0xff | key.len() as u64
+fn name(seed: u64, key: &[u8]) -> u64 {
+    let hash = sip::hash([seed, !seed], bytes_as_words(key), key.len());
+    hash & !0xff | key.len() as u64
 }
 
 fn hash(name: u64) -> u64 {
@@ -261,17 +259,6 @@ fn hash(name: u64) -> u64 {
 
 fn key_len(name: u64) -> usize {
     name as usize & 0xff
-}
-
-/// A key's bytes as words, the last one padded with zeros.
-fn words(key: &[u8]) -> impl Iterator<Item = u64> {
-    let (whole, rest) = key.as_chunks();
-    let mut last = [0; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    let last = iter::once(last).take(usize::from(!rest.is_empty()));
-    whole.iter().copied().chain(last).map(u64::from_le_bytes)
 }
 
 fn tally(entry: Entry<'_>, verdict: usize, bytes: u64, now: i64) {

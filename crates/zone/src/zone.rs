@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use crate::VERDICTS;
 use crate::limit::Limits;
-use crate::meter::{self, Meter, MeterHead, PinnedEntry};
+use crate::meter::{Meter, MeterHead, PinnedEntry};
 use crate::words::{add, exchange, load, store};
 
 /// "slhzone" and the version of the layout, which changes with the meaning of any word.
@@ -15,15 +15,13 @@ const MAGIC: usize = 0;
 const LENGTH: usize = 1;
 const PARTS: usize = 2;
 const SEED: usize = 3;
-/// The hash of a fixed key, for processes may differ in how they hash.
-const PROBE: usize = 4;
 /// 1 while the lock's holder changes the zone, and after it was killed.
-const DIRTY: usize = 5;
-const CLOCK: usize = 6;
-const CONFIGURATION: usize = 7;
-const EVICTIONS: usize = 8;
-const REPORTED: usize = 9;
-const TOTALS: usize = 10;
+const DIRTY: usize = 4;
+const CLOCK: usize = 5;
+const CONFIGURATION: usize = 6;
+const EVICTIONS: usize = 7;
+const REPORTED: usize = 8;
+const TOTALS: usize = 9;
 const HEAD: usize = 24;
 
 const _: () = assert!(TOTALS + VERDICTS <= HEAD);
@@ -77,7 +75,6 @@ impl<'z> Zone<'z> {
         store(&head[LENGTH], words.len() as u64);
         store(&head[PARTS], u64::from(parts.meter) | u64::from(parts.limit) << 1);
         store(&head[SEED], seed);
-        store(&head[PROBE], probe(seed));
         store(&head[CONFIGURATION], 1);
         let zone = Zone::over(words, parts, seed).ok_or(TooSmall)?;
         zone.meter.rebuild();
@@ -92,9 +89,7 @@ impl<'z> Zone<'z> {
     pub fn open(words: &'z [AtomicU64]) -> Option<Self> {
         let (head, _) = words.split_first_chunk::<HEAD>()?;
         let seed = load(&head[SEED]);
-        let known = load(&head[MAGIC]) == LAYOUT
-            && load(&head[LENGTH]) == words.len() as u64
-            && load(&head[PROBE]) == probe(seed);
+        let known = load(&head[MAGIC]) == LAYOUT && load(&head[LENGTH]) == words.len() as u64;
         let parts = load(&head[PARTS]);
         let parts = Parts { meter: parts & 1 != 0, limit: parts & 2 != 0 };
         if known { Zone::over(words, parts, seed) } else { None }
@@ -201,8 +196,4 @@ impl<'z> Zone<'z> {
     fn totals_words(&self) -> impl Iterator<Item = &'z AtomicU64> + use<'z> {
         self.head.iter().skip(TOTALS).take(VERDICTS)
     }
-}
-
-fn probe(seed: u64) -> u64 {
-    meter::name(seed, b"secure link")
 }
