@@ -555,3 +555,24 @@ fn a_refusal_costs_one_mac_whatever_the_state_of_the_key() {
         assert!(less < refused && refused < more, "{id:?}: {refused:?}, not {forged:?}");
     }
 }
+
+#[test]
+fn which_keys_of_an_id_are_alive_does_not_show_in_the_time() {
+    let mut lines = Vec::new();
+    for (id, lives) in [
+        ("alive", [ALWAYS, ALWAYS]),
+        ("first", [ALWAYS, RETIRED]),
+        ("second", [REVOKED, ALWAYS]),
+        ("none", [REVOKED, FUTURE]),
+    ] {
+        lines.extend(lives.map(|life| (id, SECRET, life)));
+    }
+    let checker = ring(&lines, Some("$arg_k"));
+    let message = "/".repeat(1 << 16);
+    let alive = time(&checker, &message, SECOND_TOKEN, "alive");
+    for id in ["first", "second", "none"] {
+        let refused = time(&checker, &message, SECOND_TOKEN, id);
+        let (less, more) = (alive.mul_f64(0.7), alive.mul_f64(1.4));
+        assert!(less < refused && refused < more, "{id}: {refused:?}, not {alive:?}");
+    }
+}
