@@ -1,6 +1,11 @@
 //! Keys of a ring through the public interface: life spans, ids, and the order of trying. The
 //! tokens were made by Perl's `Digest::SHA`.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by a panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 
 mod common;
 
@@ -10,7 +15,7 @@ use std::time::{Duration, Instant};
 use common::{ADVISORY, Checker, ENFORCED, FORGED, Memory, Offer, Rules, SECRET, TOKEN};
 use secure_link::{
     Algorithm, Encoding, KeyDescription, KeyLife, Keyring, KeyringError, Keys, MAX_KEY_ID_LEN,
-    MAX_KEYS_TRIED, Mode, Scheme, Signing, Tag, Template, TimeField, Verdict, check_key_id, verify,
+    MAX_KEYS_TRIED, Scheme, Signing, Tag, Template, TimeField, Verdict, check_key_id, verify,
 };
 
 const NOW: i64 = 1_700_000_000;
@@ -510,21 +515,34 @@ fn nothing_of_a_secret_is_shown() {
     assert!(!format!("{:?}", checker.policy).contains("0123"));
 }
 
-/// The shortest of some times that a check takes, whose message is so long that the time is that
-/// of its MACs.
-fn time(checker: &Checker, message: &str, token: &str, id: &str) -> Duration {
+/// How long a check of a message takes.
+fn time(checker: &Checker, message: &str, (token, id): (&str, &str)) -> Duration {
     let values =
         [("$uri", message), ("$arg_st", token), ("$arg_ts", "1"), ("$arg_e", "0"), ("$arg_k", id)];
     let memory = Memory::new(0);
-    let offer = Offer { values: &values, mode: Mode::Enforced, ..ENFORCED };
-    checker.with_request(offer, &memory, |request| {
-        let once = || {
-            let begin = Instant::now();
-            assert_ne!(verify(&checker.policy, request, NOW).verdict, Verdict::Granted);
-            begin.elapsed()
-        };
-        (0..15).map(|_| once()).min().unwrap()
+    checker.with_request(Offer { values: &values, ..ENFORCED }, &memory, |request| {
+        let begin = Instant::now();
+        assert_ne!(verify(&checker.policy, request, NOW).verdict, Verdict::Granted);
+        begin.elapsed()
     })
+}
+
+/// Checks that links by these tokens and ids are refused in the same time. The message is so long
+/// that this is the time of its MACs. The shortest time of each counts, and is looked for until
+/// they are alike: what else the machine does only makes times longer.
+fn assert_same_time(checker: &Checker, links: &[(&str, &str)]) {
+    let message = "/".repeat(1 << 15);
+    let mut shortest = vec![Duration::MAX; links.len()];
+    for round in 0..400 {
+        for (shortest, link) in shortest.iter_mut().zip(links) {
+            *shortest = time(checker, &message, *link).min(*shortest);
+        }
+        let (least, most) = (shortest.iter().min().unwrap(), shortest.iter().max().unwrap());
+        if round >= 20 && *most < least.mul_f64(1.4) {
+            return;
+        }
+    }
+    panic!("{:?}", links.iter().zip(shortest).collect::<Vec<_>>());
 }
 
 #[test]
@@ -536,24 +554,20 @@ fn a_refusal_costs_one_mac_whatever_the_state_of_the_key() {
         ("future", SECRET, FUTURE),
     ];
     let checker = ring(&lines, Some("$arg_k"));
-    let message = "/".repeat(1 << 16);
-    let forged = time(&checker, &message, SECOND_TOKEN, "acme");
-    let none = time(&checker, "/a", SECOND_TOKEN, "acme");
-    assert!(none * 4 < forged, "the MAC does not dominate: {none:?}, {forged:?}");
-    for (token, id) in [
-        (SECOND_TOKEN, "revoked"),
-        (SECOND_TOKEN, "retired"),
-        (SECOND_TOKEN, "future"),
-        (SECOND_TOKEN, "nobody"),
-        (SECOND_TOKEN, ""),
-        (SHA1, "acme"),
-        (SHA1, "revoked"),
-        (SHA1, "nobody"),
-    ] {
-        let refused = time(&checker, &message, token, id);
-        let (less, more) = (forged.mul_f64(0.6), forged.mul_f64(1.7));
-        assert!(less < refused && refused < more, "{id:?}: {refused:?}, not {forged:?}");
-    }
+    assert_same_time(
+        &checker,
+        &[
+            (SECOND_TOKEN, "acme"),
+            (SECOND_TOKEN, "revoked"),
+            (SECOND_TOKEN, "retired"),
+            (SECOND_TOKEN, "future"),
+            (SECOND_TOKEN, "nobody"),
+            (SECOND_TOKEN, ""),
+            (SHA1, "acme"),
+            (SHA1, "revoked"),
+            (SHA1, "nobody"),
+        ],
+    );
 }
 
 #[test]
@@ -567,12 +581,6 @@ fn which_keys_of_an_id_are_alive_does_not_show_in_the_time() {
     ] {
         lines.extend(lives.map(|life| (id, SECRET, life)));
     }
-    let checker = ring(&lines, Some("$arg_k"));
-    let message = "/".repeat(1 << 16);
-    let alive = time(&checker, &message, SECOND_TOKEN, "alive");
-    for id in ["first", "second", "none"] {
-        let refused = time(&checker, &message, SECOND_TOKEN, id);
-        let (less, more) = (alive.mul_f64(0.7), alive.mul_f64(1.4));
-        assert!(less < refused && refused < more, "{id}: {refused:?}, not {alive:?}");
-    }
+    let links = ["alive", "first", "second", "none"].map(|id| (SECOND_TOKEN, id));
+    assert_same_time(&ring(&lines, Some("$arg_k")), &links);
 }
