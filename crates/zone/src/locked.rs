@@ -10,7 +10,7 @@ use crate::{VERDICTS, Zone};
 /// A zone whose lock the caller holds.
 ///
 /// It is made after the lock was taken and dropped before the lock is released. Without the lock
-/// nothing it says is right, but nothing is undefined either, and no call runs forever.
+/// the words end up in disorder, and what it says is wrong.
 pub struct Locked<'z> {
     zone: Zone<'z>,
 }
@@ -18,7 +18,7 @@ pub struct Locked<'z> {
 impl<'z> Locked<'z> {
     /// Begins the use of a zone, and repairs it if the last user did not come to an end.
     ///
-    /// A repair visits every entry, counters stay as they are.
+    /// A repair visits every entry; counters, values and pins stay as they are.
     pub fn new(zone: Zone<'z>) -> Self {
         if load(zone.dirty()) != 0 {
             zone.meter.rebuild();
@@ -36,7 +36,8 @@ impl<'z> Locked<'z> {
     /// Begins the pins of another configuration.
     ///
     /// Entries that were pinned by the configuration before stay pinned, for its processes may
-    /// still count into them. Those that it did not pin either may be given to other keys.
+    /// still count into them. Those that it did not pin either may be given to other keys. A
+    /// reload that fails after this counts as a configuration.
     pub fn begin_pins(&mut self) {
         self.zone.meter.begin_pins();
     }
@@ -86,7 +87,7 @@ impl<'z> Locked<'z> {
     /// # Errors
     ///
     /// [`Refused::Exhausted`] if the limit is reached or the expiry has passed, and
-    /// [`Refused::Full`] if there is room for a new entry neither free nor held by a dead one.
+    /// [`Refused::Full`] if a new entry is needed and all are live.
     pub fn add(
         &mut self,
         kind: LimitKind,
