@@ -1,6 +1,7 @@
 //! The configuration of a block: what is written there, what it inherits, and what a request
 //! reads of it.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use secure_link::{Algorithm, Encoding, TimeField, Verdict};
@@ -13,6 +14,7 @@ use crate::limit::LimitSetting;
 use crate::meter::{Meter, MeterKey};
 use crate::metrics::Metrics;
 use crate::policy::{Finding, LinkPolicy, Severity};
+use crate::statsd::Statsd;
 use crate::zone::ZoneConf;
 
 /// A setting and where it was written.
@@ -269,6 +271,8 @@ pub struct MainConf {
     findings: Vec<Finding>,
     /// Zones.
     pub zones: Vec<Rc<ZoneConf>>,
+    /// Where figures are sent.
+    pub statsd: Option<Statsd>,
     pub used: Used,
 }
 
@@ -470,21 +474,20 @@ fn pass(
 /// Reports what is wrong with the policies as they are used, and tells what is used at all.
 pub fn finish(conf: &mut Conf<'_>) -> Result<Used, Failed> {
     let main = std::mem::take(conf.main()?);
-    let MainConf { secrets, rings, policies, named, mut findings, zones, used } = main;
-    // nginx calls the zones once it has their memory.
-    conf.main()?.zones = zones;
+    let MainConf { secrets, rings, policies, named, mut findings, zones, statsd, used } = main;
+    // nginx calls the zones once it has their memory, and workers send.
+    let main = conf.main()?;
+    (main.zones, main.statsd) = (zones, statsd);
     // All keys are made; what they were made of is wiped.
     drop((secrets, rings));
 
     findings.extend(policies.iter().flat_map(|policy| policy.take_findings()));
-    let mut reported: Vec<&Finding> = Vec::new();
+    let mut reported = HashSet::new();
     let mut failed = Ok(used);
     for finding in &findings {
-        let known = |other: &&Finding| other.at == finding.at && other.text == finding.text;
-        if reported.iter().any(known) {
+        if !reported.insert((&finding.at, &finding.text)) {
             continue;
         }
-        reported.push(finding);
         match finding.severity {
             Severity::Warning => conf.warn(&finding.at, &finding.text),
             Severity::Error => failed = Err(conf.error(&finding.at, &finding.text)),

@@ -1,8 +1,8 @@
 //! The directives: one setter each, from words to a typed setting.
 
-use std::fs::{File, Metadata};
+use std::fs::{Metadata, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -20,6 +20,7 @@ use crate::config::{
 use crate::ffi::{Conf, DirectiveFlags, Failed, Level, Position};
 use crate::keyring;
 use crate::limit;
+use crate::statsd;
 use crate::zone;
 
 /// A directive of the module.
@@ -65,6 +66,7 @@ pub const DIRECTIVES: &[Directive] = &[
     directive(c"secure_link_hmac_zone", DirectiveFlags::HTTP_TAKE1, zone::set_zone),
     directive(c"secure_link_hmac_meter", DirectiveFlags::TAKE12, set_meter),
     directive(c"secure_link_hmac_limit", DirectiveFlags::ONE_OR_MORE, limit::set_limit),
+    directive(c"secure_link_hmac_statsd", DirectiveFlags::HTTP_ONE_OR_MORE, statsd::set_statsd),
     directive(c"secure_link_hmac_metrics", DirectiveFlags::LOCATION_TAKE1, set_metrics),
 ];
 
@@ -339,9 +341,8 @@ pub fn read_key_file(
             at,
             format_args!(
                 "a key file {path:?} can be used by every user \
-                 (mode {:03o}): use \"chmod o= {}\"",
-                metadata.mode() & 0o777,
-                path.display()
+                 (mode {:03o}): use 'chmod o= {path:?}'",
+                metadata.mode() & 0o777
             ),
         );
     }
@@ -353,11 +354,11 @@ pub fn read_key_file(
 /// Reads a file of at most [`MAX_KEY_FILE_LEN`] bytes.
 fn read_bounded(path: &Path) -> std::io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
     // A FIFO would hold up the reading of the configuration.
-    if !std::fs::metadata(path)?.is_file() {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(std::io::Error::other("it is not a file"));
     }
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE_LEN as usize + 1));
     file.take(MAX_KEY_FILE_LEN + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MAX_KEY_FILE_LEN {

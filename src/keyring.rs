@@ -1,5 +1,6 @@
 //! `secure_link_hmac_keyring`: the lines of a ring, and the keyed state made of them.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use secure_link::{
@@ -62,8 +63,8 @@ pub fn set_keyring(setting: &mut Setting<'_, '_>) -> Outcome {
     if setting.conf.main()?.rings.iter().any(|ring| ring.name == name) {
         return refuse(format!("names the ring {} a second time: merge the two", quote(&name)));
     }
-    let mut keys = Vec::new();
-    setting.conf.read_block(&mut |conf| {
+    let keys = RefCell::new(Vec::new());
+    setting.conf.read_block(&|conf| {
         let words = conf.words();
         if let [b"include", _] = words.as_slice() {
             return conf.include();
@@ -75,7 +76,7 @@ pub fn set_keyring(setting: &mut Setting<'_, '_>) -> Outcome {
         conf.wipe_word(1);
         match key {
             Ok(key) => {
-                keys.push(key);
+                keys.borrow_mut().push(key);
                 Ok(())
             }
             Err(Refusal::Logged) => Err(Failed),
@@ -84,6 +85,7 @@ pub fn set_keyring(setting: &mut Setting<'_, '_>) -> Outcome {
             }
         }
     })?;
+    let keys = keys.into_inner();
     if keys.is_empty() {
         return refuse(format!(
             "{} has no key: add a line such as \"acme file:keys/acme.key;\"",
@@ -98,14 +100,25 @@ pub fn set_keyring(setting: &mut Setting<'_, '_>) -> Outcome {
     Ok(())
 }
 
+/// How the second word of a line begins.
+const SOURCES: [&str; 3] = ["file:", "hex:", "base64:"];
+
 /// Reads a line: `id source [parameter ...]`.
 fn read_key(conf: &Conf<'_>, at: &Position, words: &[&[u8]]) -> Result<RingKey, Refusal> {
     let [id, source, parameters @ ..] = words else {
         return refuse("has a line without a secret: write \"id file:path\"");
     };
-    if ["file:", "hex:", "base64:"].iter().any(|source| id.starts_with(source.as_bytes())) {
-        // It is not shown: it may be a secret.
+    // A word in the wrong place may be the secret: none is shown before it is clear which one is,
+    // and of the parameters none that is unknown.
+    let is_source = |word: &[u8]| SOURCES.iter().any(|name| word.starts_with(name.as_bytes()));
+    if is_source(id) {
         return refuse("has a line that begins with a secret: write the key's id before it");
+    }
+    if !is_source(source) {
+        return refuse(format!(
+            "has a line whose second word does not begin with {}: write \"id file:path\"",
+            alternatives(SOURCES.iter().copied())
+        ));
     }
     if let Err(error) = check_key_id(id) {
         return refuse(format!("has the id {}, but {error}", quote(id)));
@@ -136,9 +149,9 @@ fn read_key(conf: &Conf<'_>, at: &Position, words: &[&[u8]]) -> Result<RingKey, 
             b"revoked" => !std::mem::replace(&mut life.revoked, true),
             _ => {
                 return refuse(format!(
-                    "has an unknown parameter {} for {}: write \"format=\", \"algorithm=\", \
-                     \"not_before=\", \"not_after=\", \"issued_after=\" or \"revoked\"",
-                    quote(parameter),
+                    "has an unknown parameter for {}: behind the secret, write \"format=\", \
+                     \"algorithm=\", \"not_before=\", \"not_after=\", \"issued_after=\" or \
+                     \"revoked\"",
                     quote(id)
                 ));
             }
@@ -182,16 +195,9 @@ fn read_secret(
     if format.is_some() {
         return refuse(format!("has \"format=\" for {}, which only \"file:\" takes", quote(id)));
     }
-    let (format, text) = if let Some(text) = source.strip_prefix(b"hex:") {
-        (SecretFormat::Hex, text)
-    } else if let Some(text) = source.strip_prefix(b"base64:") {
-        (SecretFormat::Base64, text)
-    } else {
-        // What it is instead may be a secret, and is not shown.
-        return refuse(format!(
-            "has a secret for {} that begins with none of \"file:\", \"hex:\" and \"base64:\"",
-            quote(id)
-        ));
+    let (format, text) = match source.strip_prefix(b"hex:") {
+        Some(text) => (SecretFormat::Hex, text),
+        None => (SecretFormat::Base64, source.strip_prefix(b"base64:").unwrap_or_default()),
     };
     format
         .decode(text)

@@ -25,5 +25,6 @@ mod limit;
 mod meter;
 mod metrics;
 mod policy;
+mod statsd;
 mod variables;
 mod zone;

@@ -25,7 +25,7 @@ use crate::config::MainConf;
 pub struct Failed;
 
 /// A place in a configuration file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Position {
     file: String,
     line: usize,
@@ -88,10 +88,11 @@ impl<'c> Conf<'c> {
         }
     }
 
-    /// Reads the lines of a block, which `line` takes one by one.
+    /// Reads the lines of a block, which `line` takes one by one. A line that includes a file has
+    /// `line` called for each line of it.
     pub fn read_block(
         &mut self,
-        mut line: &mut dyn FnMut(&mut Conf<'_>) -> Result<(), Failed>,
+        line: &dyn Fn(&mut Conf<'_>) -> Result<(), Failed>,
     ) -> Result<(), Failed> {
         let cf = self.as_ptr();
         // SAFETY: nginx parses up to the closing brace and calls the handler for each line, while
@@ -99,7 +100,7 @@ impl<'c> Conf<'c> {
         unsafe {
             let saved = *cf;
             (*cf).handler = Some(entry::block_line);
-            (*cf).handler_conf = (&raw mut line).cast();
+            (*cf).handler_conf = (&raw const line).cast_mut().cast();
             let status = ngx_conf_parse(cf, ptr::null_mut());
             *cf = saved;
             if status == CONF_OK { Ok(()) } else { Err(Failed) }
@@ -157,6 +158,13 @@ impl<'c> Conf<'c> {
         // SAFETY: the function only reads the string it is given.
         let seconds = unsafe { ngx_parse_time(&mut text, 1) };
         i64::try_from(seconds).ok().filter(|seconds| *seconds >= 0)
+    }
+
+    /// Reads a time in nginx's notation (`1s`, `500ms`) as milliseconds.
+    pub fn parse_milliseconds(&self, text: &[u8]) -> Option<usize> {
+        let mut text = ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() };
+        // SAFETY: the function only reads the string it is given.
+        usize::try_from(unsafe { ngx_parse_time(&mut text, 0) }).ok()
     }
 
     /// The path of a file whose name is relative to the directory of the configuration.

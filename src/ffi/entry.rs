@@ -52,6 +52,9 @@ impl DirectiveFlags {
     /// `http`; one argument.
     pub const HTTP_TAKE1: Self = Self(NGX_HTTP_MAIN_CONF as usize | NGX_CONF_TAKE1 as usize);
 
+    /// `http`; one or more arguments.
+    pub const HTTP_ONE_OR_MORE: Self = Self(NGX_HTTP_MAIN_CONF as usize | NGX_CONF_1MORE as usize);
+
     /// `http`; a name and a block.
     pub const HTTP_BLOCK: Self =
         Self(NGX_HTTP_MAIN_CONF as usize | NGX_CONF_BLOCK as usize | NGX_CONF_TAKE1 as usize);
@@ -142,8 +145,7 @@ pub(super) unsafe extern "C" fn block_line(
 ) -> *mut c_char {
     with_conf(Entry::Directive, cf, CONF_ERROR, |conf| {
         // SAFETY: `read_block` has put a pointer to its borrowed function there.
-        let line =
-            unsafe { line.cast::<&mut dyn FnMut(&mut Conf<'_>) -> Result<(), Failed>>().as_mut() };
+        let line = unsafe { line.cast::<&dyn Fn(&mut Conf<'_>) -> Result<(), Failed>>().as_ref() };
         line.ok_or(Failed)?(conf)?;
         Ok(CONF_OK)
     })

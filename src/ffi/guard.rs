@@ -20,6 +20,7 @@ pub(super) enum Entry {
     Log,
     Metrics,
     Zone,
+    Process,
     Cleanup,
 }
 
@@ -38,6 +39,7 @@ impl Entry {
             Entry::Log => "log",
             Entry::Metrics => "metrics",
             Entry::Zone => "zone",
+            Entry::Process => "process",
             Entry::Cleanup => "cleanup",
         }
     }

@@ -8,7 +8,7 @@ use nginx_sys::{
     ngx_str_t, ngx_uint_t,
 };
 
-use super::entry;
+use super::{entry, timer};
 use crate::directives::DIRECTIVES;
 
 /// A table that nginx only reads.
@@ -56,6 +56,8 @@ pub static mut ngx_http_secure_link_hmac_module: ngx_module_t = ngx_module_t {
     ctx: ptr::addr_of!(CONTEXT).cast_mut().cast(),
     commands: ptr::addr_of!(COMMANDS).cast_mut().cast(),
     type_: NGX_HTTP_MODULE as ngx_uint_t,
+    init_process: Some(timer::init_process),
+    exit_process: Some(timer::exit_process),
     ..ngx_module_t::default()
 };
 

@@ -78,8 +78,10 @@ impl fmt::Display for KeyringError {
 pub struct Keyring {
     ids: Vec<RingId>,
     places: HashMap<Box<[u8]>, usize>,
-    /// Verifies nothing, in the time that a key takes.
-    decoy: Key,
+    /// Keys that verify nothing, in the time that a key takes: for each length of a MAC one.
+    decoys: Vec<Key>,
+    /// The most keys that an id has.
+    most_keys: usize,
 }
 
 impl fmt::Debug for Keyring {
@@ -125,20 +127,14 @@ pub(crate) enum Tried<'k> {
 }
 
 impl Keyring {
-    /// Makes a ring. The decoy has the algorithm of the first key, or else SHA-256.
+    /// Makes a ring.
     pub fn new<'d>(
         keys: impl IntoIterator<Item = KeyDescription<'d>>,
     ) -> Result<Self, KeyringError> {
-        let mut ring = Keyring {
-            ids: Vec::new(),
-            places: HashMap::new(),
-            decoy: Key::new(Algorithm::Sha256, &[]),
-        };
+        let mut ring =
+            Keyring { ids: Vec::new(), places: HashMap::new(), decoys: Vec::new(), most_keys: 0 };
         for description in keys {
             ring.add(description)?;
-        }
-        if let Some(key) = ring.ids.first().and_then(|id| id.keys.first()) {
-            ring.decoy = Key::new(key.key.algorithm(), &[]);
         }
         Ok(ring)
     }
@@ -155,6 +151,11 @@ impl Keyring {
             return Err(KeyringError::TooManyKeys);
         }
         entry.keys.push(RingKey { key: Key::new(algorithm, secret), life });
+        self.most_keys = self.most_keys.max(entry.keys.len());
+        let has_length = |decoy: &Key| decoy.algorithm().tag_len() == algorithm.tag_len();
+        if !self.decoys.iter().any(has_length) {
+            self.decoys.push(Key::new(algorithm, &[]));
+        }
         Ok(())
     }
 
@@ -192,7 +193,7 @@ impl Keyring {
             },
         };
         let mut tried = Tried::NoKey;
-        let mut compared = false;
+        let mut compared = 0;
         for (place, entry) in self.ids.iter().enumerate().skip(chosen.start).take(chosen.len()) {
             for RingKey { key, life } in &entry.keys {
                 if key.algorithm().tag_len() != tag.as_bytes().len() {
@@ -203,7 +204,7 @@ impl Keyring {
                 }
                 // A key that may not be used is tried too, so that its state does not show in
                 // the time that a refusal takes.
-                compared = true;
+                compared += 1;
                 let verified = key.verify(message(), tag);
                 match (life.is_alive(now), verified) {
                     (true, true) => {
@@ -214,8 +215,13 @@ impl Keyring {
                 }
             }
         }
-        if !compared {
-            let _ = self.decoy.verify(message(), tag);
+        // A refusal takes as many MACs whether the id is known or not, and however many keys it
+        // has.
+        let has_length = |decoy: &&Key| decoy.algorithm().tag_len() == tag.as_bytes().len();
+        if let Some(decoy) = self.decoys.iter().find(has_length).filter(|_| id.is_some()) {
+            for _ in compared..self.most_keys {
+                let _ = decoy.verify(message(), tag);
+            }
         }
         tried
     }

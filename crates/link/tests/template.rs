@@ -63,7 +63,7 @@ fn the_first_secret_signs() {
     let values = [("$uri", "/a"), ("$secret", "0123456789abcdef")];
     let tag =
         checker.with_request(Offer { values: &values, ..ENFORCED }, &Memory::new(0), |request| {
-            scheme.signing.sign(request).unwrap()
+            scheme.signing.sign(request, 1_700_000_000).unwrap()
         });
     let mut text = [0; Encoding::MAX_LEN];
     assert_eq!(Encoding::Base64Url.encode(&tag, &mut text), FORGED.as_bytes());

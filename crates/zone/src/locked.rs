@@ -68,6 +68,18 @@ impl<'z> Locked<'z> {
         self.zone.meter.for_each(visit);
     }
 
+    /// Visits what was counted since it was visited here before, for each key that has any, and
+    /// first, without a key, for what was counted in totals.
+    ///
+    /// Growth that was not taken is lost with a key that has to make room.
+    pub fn take_growth(&mut self, mut visit: impl FnMut(Option<&[u8]>, &Counters)) {
+        let growth = Counters { requests: self.zone.take_totals(), ..Counters::default() };
+        if growth != Counters::default() {
+            visit(None, &growth);
+        }
+        self.zone.meter.take_growth(|key, growth| visit(Some(key), growth));
+    }
+
     /// The value of a live entry.
     pub fn value(&self, kind: LimitKind, id: &Id, now: i64) -> Option<u64> {
         self.zone.limits.live(kind, id, now).map(|(value, _)| value)

@@ -20,7 +20,10 @@ const LAST_SEEN: usize = 7;
 const BYTES: usize = 8;
 const REQUESTS: usize = 9;
 const KEY: usize = REQUESTS + VERDICTS;
-const ENTRY: usize = KEY + MAX_KEY_LEN / 8;
+/// What of the requests and bytes was taken as growth before.
+const SENT_REQUESTS: usize = KEY + MAX_KEY_LEN / 8;
+const SENT_BYTES: usize = SENT_REQUESTS + VERDICTS;
+const ENTRY: usize = SENT_BYTES + 1;
 
 const _: () = assert!(LINKS < ORDER && ORDER < STAMP);
 
@@ -161,10 +164,6 @@ impl<'z> Meter<'z> {
 
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&[u8], &Counters)) {
         for (_, entry) in self.table.iter() {
-            let mut key = [0; MAX_KEY_LEN];
-            for (bytes, word) in key.as_chunks_mut().0.iter_mut().zip(entry.iter().skip(KEY)) {
-                *bytes = load(word).to_le_bytes();
-            }
             let mut requests = [0; VERDICTS];
             for (count, word) in requests.iter_mut().zip(entry.iter().skip(REQUESTS)) {
                 *count = load(word);
@@ -175,7 +174,26 @@ impl<'z> Meter<'z> {
                 first_seen: load(&entry[FIRST_SEEN]).cast_signed(),
                 last_seen: load(&entry[LAST_SEEN]).cast_signed(),
             };
-            visit(key.get(..key_len(load(&entry[NAME]))).unwrap_or_default(), &counters);
+            let mut key = [0; MAX_KEY_LEN];
+            visit(key_of(entry, &mut key), &counters);
+        }
+    }
+
+    /// Visits what was counted since it was visited here before, for each key that has any.
+    pub(crate) fn take_growth(&self, mut visit: impl FnMut(&[u8], &Counters)) {
+        for (_, entry) in self.table.iter() {
+            let mut growth = Counters::default();
+            let sent = entry.iter().skip(SENT_REQUESTS);
+            for ((growth, count), sent) in
+                growth.requests.iter_mut().zip(entry.iter().skip(REQUESTS)).zip(sent)
+            {
+                *growth = take(count, sent);
+            }
+            growth.bytes = take(&entry[BYTES], &entry[SENT_BYTES]);
+            if growth != Counters::default() {
+                let mut key = [0; MAX_KEY_LEN];
+                visit(key_of(entry, &mut key), &growth);
+            }
         }
     }
 
@@ -222,6 +240,9 @@ impl<'z> Meter<'z> {
         for counter in entry.iter().skip(FIRST_SEEN).take(KEY - FIRST_SEEN) {
             store(counter, 0);
         }
+        for counter in entry.iter().skip(SENT_REQUESTS) {
+            store(counter, 0);
+        }
         for (at, word) in entry.iter().skip(KEY).zip(bytes_as_words(key)) {
             store(at, word);
         }
@@ -259,6 +280,23 @@ fn hash(name: u64) -> u64 {
 
 fn key_len(name: u64) -> usize {
     name as usize & 0xff
+}
+
+fn key_of<'k>(entry: Entry<'_>, key: &'k mut [u8; MAX_KEY_LEN]) -> &'k [u8] {
+    for (bytes, word) in key.as_chunks_mut().0.iter_mut().zip(entry.iter().skip(KEY)) {
+        *bytes = load(word).to_le_bytes();
+    }
+    key.get(..key_len(load(&entry[NAME]))).unwrap_or_default()
+}
+
+/// What was counted since it was taken before.
+pub(crate) fn take(count: &AtomicU64, sent: &AtomicU64) -> u64 {
+    let count = load(count);
+    let growth = count.wrapping_sub(load(sent));
+    if growth > 0 {
+        store(sent, count);
+    }
+    growth
 }
 
 fn tally(entry: Entry<'_>, verdict: usize, bytes: u64, now: i64) {
@@ -307,6 +345,29 @@ mod tests {
             Locked::new(zone).count(key.as_bytes(), 0, 1, now);
         }
         keys
+    }
+
+    #[test]
+    fn growth_is_taken_once() {
+        let words = words(2048);
+        let zone = metered(&words);
+        let acme = Locked::new(zone).pin(b"acme").unwrap();
+        let take = || {
+            let mut taken = Vec::new();
+            Locked::new(zone).take_growth(|key, growth| {
+                taken.push((key.map(<[u8]>::to_vec), growth.requests[0], growth.bytes));
+            });
+            taken
+        };
+        assert_eq!(take(), []);
+        zone.count(acme, 0, 100, 1000);
+        zone.count(acme, 0, 11, 1003);
+        zone.count_total(0);
+        assert_eq!(take(), [(None, 1, 0), (Some(b"acme".to_vec()), 2, 111)]);
+        assert_eq!(take(), []);
+        zone.count(acme, 0, 1, 1004);
+        assert_eq!(take(), [(Some(b"acme".to_vec()), 1, 1)]);
+        assert_eq!(keys(zone)[b"acme".as_slice()].bytes, 112);
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicU64;
 
 use crate::VERDICTS;
 use crate::limit::Limits;
-use crate::meter::{Meter, MeterHead, PinnedEntry};
+use crate::meter::{Meter, MeterHead, PinnedEntry, take};
 use crate::words::{add, exchange, load, store};
 
 /// "slhzone" and the version of the layout, which changes with the meaning of any word.
-const LAYOUT: u64 = u64::from_le_bytes(*b"slhzone\x01");
+const LAYOUT: u64 = u64::from_le_bytes(*b"slhzone\x02");
 
 const MAGIC: usize = 0;
 const LENGTH: usize = 1;
@@ -22,9 +22,11 @@ const CONFIGURATION: usize = 6;
 const EVICTIONS: usize = 7;
 const REPORTED: usize = 8;
 const TOTALS: usize = 9;
-const HEAD: usize = 24;
+/// What of the totals was taken as growth before.
+const SENT_TOTALS: usize = TOTALS + VERDICTS;
+const HEAD: usize = 32;
 
-const _: () = assert!(TOTALS + VERDICTS <= HEAD);
+const _: () = assert!(SENT_TOTALS + VERDICTS <= HEAD);
 
 /// Seconds between two reports of a full zone.
 const REPORT_INTERVAL: u64 = 60;
@@ -183,6 +185,18 @@ impl<'z> Zone<'z> {
         let word = &self.head[REPORTED];
         let (last, now) = (load(word), now.max(1).cast_unsigned());
         (last == 0 || now.abs_diff(last) >= REPORT_INTERVAL) && exchange(word, last, now)
+    }
+
+    /// What the totals have grown by since they were taken here before.
+    pub(crate) fn take_totals(&self) -> [u64; VERDICTS] {
+        let mut growth = [0; VERDICTS];
+        let sent = self.head.iter().skip(SENT_TOTALS);
+        for ((growth, total), sent) in
+            growth.iter_mut().zip(self.head.iter().skip(TOTALS)).zip(sent)
+        {
+            *growth = take(total, sent);
+        }
+        growth
     }
 
     pub(crate) fn dirty(&self) -> &'z AtomicU64 {

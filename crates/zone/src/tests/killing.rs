@@ -92,7 +92,7 @@ fn killed_everywhere<T, R>(
 
 /// Few enough words that all entries are in use.
 fn small() -> Vec<AtomicU64> {
-    words(760)
+    words(960)
 }
 
 const NOW: i64 = 1000;
@@ -291,7 +291,7 @@ fn a_panic_leaves_a_zone_to_be_repaired() {
 
 #[test]
 fn a_zone_whose_making_was_killed_is_not_opened() {
-    let words = words(760);
+    let words = words(960);
     for at in 0.. {
         for word in &words {
             store(word, u64::MAX);

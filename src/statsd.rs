@@ -1,0 +1,191 @@
+//! `secure_link_hmac_statsd`: sends what was counted to a StatsD server.
+//!
+//! What was last sent is kept in the zone, so that two generations of workers, which overlap
+//! during a reload, neither repeat nor lose anything.
+
+use std::cell::OnceCell;
+use std::fmt::Write;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+
+use secure_link::Verdict;
+use secure_link_zone::Counters;
+
+use crate::config::MainConf;
+use crate::directives::{Outcome, Refusal, Setting, quote, refuse};
+use crate::zone::ZoneConf;
+
+/// What fits into one Ethernet frame beside the headers of IPv6 and UDP, in bytes.
+const MAX_DATAGRAM: usize = 1432;
+
+/// Where and how to send.
+pub struct Statsd {
+    address: SocketAddr,
+    prefix: String,
+    /// Milliseconds between two sendings.
+    pub interval: usize,
+    tags: bool,
+    /// Opened by the worker that sends.
+    socket: OnceCell<Option<UdpSocket>>,
+}
+
+impl Statsd {
+    /// Sends the growth of all counters of all zones since it was last sent.
+    pub fn send(main: &MainConf) {
+        let Some(statsd) = &main.statsd else { return };
+        let Some(socket) = statsd.socket() else { return };
+        for zone in &main.zones {
+            statsd.send_zone(zone, socket);
+        }
+    }
+
+    /// The socket, which neither blocks nor needs anyone to listen; `None` if there is none to be
+    /// had, which costs the figures but no request.
+    fn socket(&self) -> Option<&UdpSocket> {
+        let open = || {
+            let any: SocketAddr = match self.address {
+                SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+                SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+            };
+            let socket = UdpSocket::bind(any).ok()?;
+            socket.set_nonblocking(true).ok()?;
+            socket.connect(self.address).ok()?;
+            Some(socket)
+        };
+        self.socket.get_or_init(open).as_ref()
+    }
+
+    fn send_zone(&self, zone: &ZoneConf, socket: &UdpSocket) {
+        let mut datagram = String::with_capacity(MAX_DATAGRAM);
+        let mut line = String::new();
+        // The lock is held while nothing but memory is touched; what is sent is sent after.
+        let mut datagrams = Vec::new();
+        zone.with_lock(|locked| {
+            locked.take_growth(|key, growth| {
+                self.describe(key, growth, &mut |text| {
+                    line.clear();
+                    let _ = write!(line, "{text}");
+                    if datagram.len() + 1 + line.len() > MAX_DATAGRAM && !datagram.is_empty() {
+                        datagrams.push(std::mem::take(&mut datagram));
+                    }
+                    if !datagram.is_empty() {
+                        datagram.push('\n');
+                    }
+                    datagram.push_str(&line);
+                });
+            });
+        });
+        if !datagram.is_empty() {
+            datagrams.push(datagram);
+        }
+        for datagram in &datagrams {
+            // A full socket or nobody who listens is no matter of ours.
+            let _ = socket.send(datagram.as_bytes());
+        }
+    }
+
+    /// Describes growth, a metric at a time. No key is that of what no key signed.
+    fn describe(
+        &self,
+        key: Option<&[u8]>,
+        growth: &Counters,
+        line: &mut dyn FnMut(std::fmt::Arguments<'_>),
+    ) {
+        let prefix = &self.prefix;
+        let key = key.filter(|key| !key.is_empty()).map(|key| self.clean(key));
+        for (verdict, count) in Verdict::ALL.iter().zip(growth.requests) {
+            let verdict = verdict.word();
+            match (&key, count) {
+                (_, 0) => {}
+                (Some(key), count) if self.tags => {
+                    line(format_args!("{prefix}.requests:{count}|c|#key:{key},verdict:{verdict}"))
+                }
+                (None, count) if self.tags => {
+                    line(format_args!("{prefix}.requests:{count}|c|#verdict:{verdict}"));
+                }
+                (key, count) => {
+                    let key = key.as_deref().unwrap_or("_");
+                    line(format_args!("{prefix}.requests.{key}.{verdict}:{count}|c"));
+                }
+            }
+        }
+        match (&key, growth.bytes) {
+            (_, 0) => {}
+            (Some(key), bytes) if self.tags => {
+                line(format_args!("{prefix}.bytes:{bytes}|c|#key:{key}"));
+            }
+            (None, bytes) if self.tags => line(format_args!("{prefix}.bytes:{bytes}|c")),
+            (key, bytes) => {
+                let key = key.as_deref().unwrap_or("_");
+                line(format_args!("{prefix}.bytes.{key}:{bytes}|c"));
+            }
+        }
+    }
+
+    /// A key without the bytes that separate parts of a metric.
+    fn clean(&self, key: &[u8]) -> String {
+        let keeps = |byte: u8| {
+            byte.is_ascii_alphanumeric()
+                || byte == b'-'
+                || byte == b'_'
+                || self.tags && byte == b'.'
+        };
+        key.iter().map(|&byte| if keeps(byte) { char::from(byte) } else { '_' }).collect()
+    }
+}
+
+/// Reads `secure_link_hmac_statsd host:port [prefix=p] [interval=1s] [tags=on|off]`.
+pub fn set_statsd(setting: &mut Setting<'_, '_>) -> Outcome {
+    let host = setting.arguments.first().copied().unwrap_or_default();
+    // nginx resolves the names of its own directives at the same time.
+    let address = str::from_utf8(host).ok().and_then(|host| host.to_socket_addrs().ok());
+    let Some(address) = address.and_then(|mut addresses| addresses.next()) else {
+        return refuse(format!(
+            "has a host {} that cannot be resolved: write it as in \"127.0.0.1:8125\"",
+            quote(host)
+        ));
+    };
+    let (mut prefix, mut interval, mut tags) = (None, None, None);
+    for parameter in setting.arguments.iter().skip(1) {
+        let at = parameter.iter().position(|&byte| byte == b'=').map_or(0, |at| at + 1);
+        let (name, value) = parameter.split_at_checked(at).unwrap_or_default();
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        let is_new = match (name, value) {
+            (b"prefix=", value) if !value.is_empty() && value.iter().all(is_name) => {
+                prefix.replace(String::from_utf8_lossy(value).into_owned()).is_none()
+            }
+            (b"interval=", value) => match setting.conf.parse_milliseconds(value) {
+                Some(time) if time >= 100 => interval.replace(time).is_none(),
+                _ => {
+                    return refuse(format!(
+                        "has an invalid interval {}: write a time of at least \"100ms\"",
+                        quote(value)
+                    ));
+                }
+            },
+            (b"tags=", b"on") => tags.replace(true).is_none(),
+            (b"tags=", b"off") => tags.replace(false).is_none(),
+            _ => {
+                return refuse(format!(
+                    "has an invalid parameter {}: write \"prefix=links\", \"interval=1s\" or \
+                     \"tags=on\"",
+                    quote(parameter)
+                ));
+            }
+        };
+        if !is_new {
+            return refuse(format!("has the parameter {} twice", quote(name)));
+        }
+    }
+    let main = setting.conf.main()?;
+    if main.statsd.is_some() {
+        return Err(Refusal::Duplicate);
+    }
+    main.statsd = Some(Statsd {
+        address,
+        prefix: prefix.unwrap_or_else(|| "secure_link_hmac".into()),
+        interval: interval.unwrap_or(1000),
+        tags: tags.unwrap_or(true),
+        socket: OnceCell::new(),
+    });
+    Ok(())
+}
