@@ -720,6 +720,26 @@ X-Verdict: granted
 
 
 
+=== a rewrite of the target reads them, too
+--- config
+location /files/ {
+    secure_link_hmac_leeway 1s;
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ {
+    internal;
+    return 200 "$uri $secure_link_hmac_status $secure_link_hmac_expires\n";
+}
+--- request eval
+"GET " . link('/files/report.txt')
+--- response_body
+/internal/files/report.txt granted 3600
+--- access_log
+/internal/files/report.txt verdict=granted status=200
+
+
+
 === an error_page of the target
 --- config
 location /files/ {
