@@ -101,7 +101,7 @@ sub walk {
     };
 
     while (++$w{pass} < 10) {    # nginx itself stops there
-        $read->() if $l->{early};
+        $read->() if $l->{early} && !$w{counted}++;    # limit_conn counts a request once
         my $link_says = '';
         if ($l->{enforce} ne 'off' && !$l->{bypass} && !$settled->()) {
             $check->() unless $holds->(1);
