@@ -329,3 +329,19 @@ location /show { secure_link_hmac_secret @{['k' x 200]}; $::show }"
 'GET ' . link('/show', secret => 'k' x 200)
 --- response_body
 1 granted []
+
+
+
+=== TEST 20: a file is read once, before the first request
+--- config eval
+"$::policy
+location = /show { secure_link_hmac_secret file:\$TEST_NGINX_HTML_DIR/once.key; $::show }
+location = /once.key { root html; dav_methods PUT; }"
+--- user_files eval
+[['once.key' => "$::old\n"]]
+--- request eval
+['GET ' . link('/show', secret => $::old), "PUT /once.key\n$::new", 'GET ' . link('/show', secret => $::old), 'GET ' . link('/show', secret => $::new)]
+--- error_code eval
+[200, 204, 200, 200]
+--- response_body_like eval
+['^1 granted', '^$', '^1 granted', '^ forged']
