@@ -197,6 +197,27 @@ location /backend/ {
 
 
 
+=== a backend is asked for the escaped path
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /storage$uri;
+}
+location /storage/ {
+    internal;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/backend/;
+}
+location /backend/ {
+    secure_link_hmac off;
+    return 200 "$request_uri $http_x_injected\n";
+}
+--- request eval
+["GET /files/a%20b%3Fc%23d%25.txt?" . link_args('/files/a b?c#d%.txt'), "GET /files/a%0D%0AX-Injected:%201%0D%0A?" . link_args("/files/a\r\nX-Injected: 1\r\n")]
+--- response_body eval
+["/backend/files/a%20b%3Fc%23d%25.txt \n", "/backend/files/a%0D%0AX-Injected:%201%0D%0A \n"]
+
+
+
 === the method and the body stay
 --- config
 location /files/ {

@@ -408,6 +408,24 @@ location /files/ { secure_link_hmac_enforce on; }
 
 
 
+=== what a dry run would deny may be granted where the same policy is enforced
+--- config
+location /soft/ {
+    secure_link_hmac_enforce dry_run;
+    try_files /nothing /files/report.txt?$args;
+}
+location /files/ { secure_link_hmac_enforce on; }
+--- request eval
+"GET /soft/x?" . link_args('/files/report.txt')
+--- response_body
+the report
+--- response_headers
+X-Verdict: granted
+--- denials
+would deny: verdict=forged
+
+
+
 === a good link of a place where nothing is enforced is not good for another method where it is
 --- http_config
     limit_conn_zone $secure_link_hmac_status zone=verdicts:64k;

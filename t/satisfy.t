@@ -309,6 +309,27 @@ location /other/ { }
 
 
 
+=== satisfy any: what was denied may be granted where the request leads
+--- config
+secure_link_hmac_enforce on;
+location /files/ {
+    satisfy any;
+    allow all;
+    try_files /nothing /other/report.txt?$args;
+}
+location /other/ { }
+--- request eval
+"GET /files/x?" . link_args('/other/report.txt')
+--- error_code: 200
+--- response_body
+the other report
+--- response_headers
+X-Verdict: granted
+--- denials
+denied: verdict=forged
+
+
+
 === satisfy any: the same with the index of a directory
 --- config
 secure_link_hmac_enforce on;
