@@ -307,6 +307,12 @@ fn a_secret_of_variables_is_bounded_from_below_and_above() {
             other => other,
         };
         assert_eq!(first.verdict(enforced_offer), beside, "{token}");
+        // What cannot be read is so whatever the secret.
+        let values = [("$uri", "/a"), ("$secret", secret), ("$arg_st", &token[1..])];
+        for offer in [ENFORCED, ADVISORY] {
+            let verdict = alone.verdict(Offer { values: &values, ..offer });
+            assert_eq!(verdict, Verdict::Malformed, "{token}");
+        }
     }
 }
 
