@@ -466,6 +466,33 @@ location /backend {
 
 
 
+=== limit_except has the policy, the enforcement and the hand-off of its location
+--- config
+location /files/ {
+    secure_link_hmac_methods GET POST;
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /backend;
+    limit_except GET { allow 127.0.0.1; deny all; }
+}
+location /backend {
+    internal;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/answer;
+}
+location /answer {
+    secure_link_hmac off;
+    return 200 "$request_method\n";
+}
+--- request eval
+["POST " . link('/files/report.txt') . "\nx=1", "POST /files/report.txt\nx=1", "GET " . link('/files/report.txt'), "GET /files/report.txt", "PUT " . link('/files/report.txt') . "\nx=1"]
+--- error_code eval
+[200, 403, 200, 403, 403]
+--- response_body_like eval
+[qr/\APOST$/, qr/403/, qr/\AGET$/, qr/403/, qr/403/]
+--- response_headers eval
+[map { "X-Verdict: $_" } qw(granted missing granted missing out_of_scope)]
+
+
+
 === an if block is no way out of its location's check
 --- config
 location /files/ {

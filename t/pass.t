@@ -718,7 +718,7 @@ the report, handed over
 --- response_headers
 X-Verdict: granted
 --- access_log eval
-[qr{/internal/files/report.txt was 1 granted 3600 \d{10} 35[5-9]\d$}]
+[qr{/internal/files/report.txt was 1 granted 3600 \d{10} 3[0-5]\d\d$}]
 
 
 
