@@ -1,3 +1,8 @@
+# What secure_link_hmac_enforce makes of a verdict: statuses, dry runs, bypasses, the log.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;

@@ -1,3 +1,8 @@
+# The error_page of a denial, wherever it lies.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;

@@ -1,3 +1,8 @@
+# In which phase a check is made, how often, and who may read it before.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;

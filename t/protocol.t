@@ -1,3 +1,8 @@
+# Links over HTTP/0.9, 1.0, 1.1 and 2.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;

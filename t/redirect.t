@@ -1,3 +1,8 @@
+# What becomes of a verdict when nginx redirects a request: index, try_files, rewrite, error_page, X-Accel-Redirect.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;

@@ -1,3 +1,8 @@
+# A link beside nginx's other access checks, of which all or any must agree.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;
