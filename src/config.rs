@@ -7,7 +7,7 @@ use secure_link::{Algorithm, Encoding, TimeField, Verdict};
 use zeroize::Zeroizing;
 
 use crate::directives::{Directive, Refusal, Setting};
-use crate::ffi::{Block, Complex, Conf, Failed, Level, Position, Server};
+use crate::ffi::{Block, Complex, Conf, Failed, Level, Position, Server, VariableIndex};
 use crate::policy::{Finding, LinkPolicy, Severity};
 
 /// A setting and where it was written.
@@ -153,6 +153,8 @@ pub struct LocConf {
     pub bypass: Option<Located<Rc<[Complex]>>>,
     pub log_level: Option<Located<Level>>,
     pub pass: Option<Located<Rc<PassTarget>>>,
+    /// The variables that regular expressions of this location and those around it set.
+    captures: Vec<VariableIndex>,
     /// The policy, made when blocks are merged; `None` in an `http` block that nothing reads.
     policy: Option<Rc<LinkPolicy>>,
     /// What `enforce` comes to here: a location whose credential is off is open.
@@ -233,7 +235,10 @@ pub fn set(conf: &mut Conf<'_>, directive: &Directive, block: &mut LocConf) -> R
 
 /// Completes a block by what it inherits, and makes its policy.
 pub fn merge(conf: &mut Conf<'_>, parent: &mut LocConf, child: &mut LocConf) -> Result<(), Failed> {
-    let block = conf.block()?;
+    let mut block = conf.block()?;
+    // A location inside of another sees its captures.
+    block.captures.extend(&parent.captures);
+    child.captures.clone_from(&block.captures);
     if parent.policy.is_none() && !parent.settings.is_empty() {
         parent.policy = Some(freeze(conf, &parent.settings, &block)?);
     }
@@ -366,6 +371,8 @@ pub fn finish(conf: &mut Conf<'_>) -> Result<bool, Failed> {
     drop(secrets);
 
     findings.extend(policies.iter().flat_map(|policy| policy.take_findings()));
+    // Of equal ones the error is the one to report.
+    findings.sort_by_key(|finding| matches!(finding.severity, Severity::Warning));
     let mut reported: Vec<&Finding> = Vec::new();
     let mut failed = Ok(enforces);
     for finding in &findings {

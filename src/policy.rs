@@ -10,7 +10,9 @@ use secure_link::{
 };
 
 use crate::config::{Algorithms, Credential, Located, SecretSource, Settings};
-use crate::ffi::{Block, Complex, Conf, Failed, NotEvaluated, Position, Request, VariableIndex};
+use crate::ffi::{
+    Block, Complex, Conf, Failed, NotEvaluated, Position, Request, VariableIndex, VariableOrigin,
+};
 
 /// What one place of the configuration demands of a link. Blocks that set nothing of it share
 /// their parent's, and are told apart from others by its address.
@@ -37,6 +39,10 @@ pub struct LinkPolicy {
 enum Source {
     /// `$uri`, which nothing can replace.
     Path,
+    /// `$host`, in which nginx itself accepts what separates the parts of a message.
+    Host(VariableIndex),
+    /// `$request_uri`, which has no path in an absolute-form request without one.
+    Target(VariableIndex),
     /// `$arg_name`, unless `set` or `map` has put a variable of its own in that place.
     Argument { position: usize, index: VariableIndex },
     /// Any other variable.
@@ -96,12 +102,17 @@ impl LinkPolicy {
             at: message.at.clone(),
         });
         let algorithm = compile_algorithm(settings, &mut faults);
-        let secrets = match algorithm {
-            Some(algorithm) => {
-                compile_secrets(conf, settings, algorithm, &mut variables, &mut faults)?
-            }
-            None => Vec::new(),
-        };
+        // Secrets are looked at even if nothing can be keyed with them.
+        let mut secrets = compile_secrets(
+            conf,
+            settings,
+            algorithm.unwrap_or(Algorithm::Sha256),
+            &mut variables,
+            &mut faults,
+        )?;
+        if algorithm.is_none() {
+            secrets.clear();
+        }
 
         let mut sources = Vec::new();
         let mut arguments = ArgumentNames::default();
@@ -123,7 +134,7 @@ impl LinkPolicy {
                     variables.as_slice().get(at).is_some_and(names_the_path)
                         || sources.get(at).is_some_and(|source| source.is_one_of(&block.captures))
                 });
-                faults.judge_message(message, names_path, &variables, &credentials, at);
+                faults.judge_message(conf, message, names_path, &variables, &credentials, at);
             }
         }
 
@@ -227,7 +238,7 @@ impl LinkPolicy {
     pub fn inputs<'r>(&self, request: Request<'r>) -> Result<(&'r [&'r [u8]], bool), NotEvaluated> {
         let no_memory = NotEvaluated;
         let arguments = request.alloc(self.arguments.len(), None).ok_or(no_memory)?;
-        let repeated = read_arguments(request.args(), &self.arguments, arguments);
+        let mut unreadable = read_arguments(request.args(), &self.arguments, arguments);
         let inputs = request.alloc(self.sources.len(), [].as_slice()).ok_or(no_memory)?;
         for (input, source) in inputs.iter_mut().zip(&self.sources) {
             *input = match source {
@@ -238,10 +249,20 @@ impl LinkPolicy {
                 Source::Argument { index, .. } | Source::Variable(index) => {
                     request.variable(*index)?.unwrap_or_default()
                 }
+                Source::Host(index) => {
+                    let host = request.variable(*index)?.unwrap_or_default();
+                    unreadable |= host.iter().any(|byte| b"/|&".contains(byte));
+                    host
+                }
+                Source::Target(index) => {
+                    let target = request.variable(*index)?.unwrap_or_default();
+                    unreadable |= !target.starts_with(b"/");
+                    target
+                }
                 Source::Capture(value) => request.complex(value)?,
             };
         }
-        Ok((inputs, repeated))
+        Ok((inputs, unreadable))
     }
 }
 
@@ -256,6 +277,11 @@ impl Source {
             Variable::Named(name) if matches!(&**name, "uri" | "document_uri") => Source::Path,
             Variable::Named(name) => {
                 let index = conf.variable_index(name)?;
+                match &**name {
+                    "host" => return Ok(Source::Host(index)),
+                    "request_uri" => return Ok(Source::Target(index)),
+                    _ => {}
+                }
                 match variable.argument() {
                     Some(name) => {
                         Source::Argument { position: arguments.insert(name.as_bytes()), index }
@@ -354,6 +380,18 @@ fn compile_secrets(
             SecretSource::Variables(text) => {
                 let mut own = Variables::default();
                 let _ = Template::parse(text, &mut own);
+                // nginx would name it in its error, and it may be a part of a secret.
+                let is_unknown = |variable: &Variable| match variable {
+                    Variable::Named(name) => conf.variable_origin(name) == VariableOrigin::Unknown,
+                    Variable::Capture(_) => false,
+                };
+                if own.as_slice().iter().any(is_unknown) {
+                    return Err(conf.error(
+                        at,
+                        "\"secure_link_hmac_secret\" has a \"$\" that begins no variable: put a \
+                         secret with that character into a file, and write \"file:\"",
+                    ));
+                }
                 match own.as_slice().iter().find(|variable| client_sets(variable)) {
                     Some(variable) => faults.heavy(
                         at,
@@ -414,6 +452,7 @@ impl Faults {
 
     fn judge_message(
         &mut self,
+        conf: &Conf<'_>,
         message: &Located<Template>,
         names_path: bool,
         variables: &Variables,
@@ -440,7 +479,14 @@ impl Faults {
                 ),
             );
         }
-        if let Some(ambiguity) = Ambiguity::find(message, variables, credentials) {
+        // Without a credential that can be read, what its fields contain is not known.
+        if !credentials.is_empty()
+            && let Some(ambiguity) =
+                Ambiguity::find(message, variables, credentials, |variable| match variable {
+                    Variable::Named(name) => conf.variable_origin(name) == VariableOrigin::Defined,
+                    Variable::Capture(_) => false,
+                })
+        {
             self.heavy(at, format!("\"secure_link_hmac_message\" is ambiguous: {ambiguity}"));
         }
         if !names_path {

@@ -12,7 +12,7 @@ mod module;
 mod request;
 mod value;
 
-pub use conf::{Block, Conf, Failed, Position, Server};
+pub use conf::{Block, Conf, Failed, Position, Server, VariableOrigin};
 pub use entry::DirectiveFlags;
 pub use log::{Level, LineBuffer};
 pub use request::{NotEvaluated, Request, Value, now};
