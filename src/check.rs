@@ -133,13 +133,13 @@ pub fn current(request: Request<'_>) -> Result<Option<Checked<'_>>, NotEvaluated
     if let Some(last) = last.filter(|last| last.holds(request, policy, mode)) {
         return Ok(Some(last));
     }
-    // The path may still be rewritten: what is found out now is the variable's value only.
-    if request.is_before_preaccess() {
-        return check(request, policy, mode).map(Some);
-    }
     // What was handed off or denied keeps its verdict to the end, unless it is checked again.
     if last.is_some() && is_settled(request, policy) {
         return Ok(last);
+    }
+    // The path may still be rewritten: what is found out now is the variable's value only.
+    if request.is_before_preaccess() {
+        return check(request, policy, mode).map(Some);
     }
     check_and_keep(request, policy, mode).map(Some)
 }

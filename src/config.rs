@@ -201,6 +201,8 @@ pub struct LocConf {
     made_meter: Option<Meter>,
     /// What is shown here, likewise.
     made_metrics: Option<Metrics>,
+    /// The variables that regular expressions of this location and those around it set.
+    captures: Vec<VariableIndex>,
     /// The policy, made when blocks are merged; `None` in an `http` block that nothing reads.
     policy: Option<Rc<LinkPolicy>>,
     /// What `enforce` comes to here: a location whose credential is off is open.
@@ -305,7 +307,10 @@ pub fn set(conf: &mut Conf<'_>, directive: &Directive, block: &mut LocConf) -> R
 
 /// Completes a block by what it inherits, and makes its policy.
 pub fn merge(conf: &mut Conf<'_>, parent: &mut LocConf, child: &mut LocConf) -> Result<(), Failed> {
-    let block = conf.block()?;
+    let mut block = conf.block()?;
+    // A location inside of another sees its captures.
+    block.captures.extend(&parent.captures);
+    child.captures.clone_from(&block.captures);
     if parent.policy.is_none() && !parent.settings.is_empty() {
         parent.policy = Some(freeze(conf, &parent.settings, &block)?);
     }
@@ -482,6 +487,8 @@ pub fn finish(conf: &mut Conf<'_>) -> Result<Used, Failed> {
     drop((secrets, rings));
 
     findings.extend(policies.iter().flat_map(|policy| policy.take_findings()));
+    // Of equal ones the error is the one to report.
+    findings.sort_by_key(|finding| matches!(finding.severity, Severity::Warning));
     let mut reported = HashSet::new();
     let mut failed = Ok(used);
     for finding in &findings {

@@ -11,7 +11,9 @@ use secure_link::{
 };
 
 use crate::config::{Algorithms, Credential, Located, SecretSource, Settings, find_zone};
-use crate::ffi::{Block, Complex, Conf, Failed, NotEvaluated, Position, Request, VariableIndex};
+use crate::ffi::{
+    Block, Complex, Conf, Failed, NotEvaluated, Position, Request, VariableIndex, VariableOrigin,
+};
 use crate::limit::{Limit, LimitSetting, Measure, Per, Rule};
 
 /// What one place of the configuration demands of a link. Blocks that set nothing of it share
@@ -40,6 +42,10 @@ pub struct LinkPolicy {
 enum Source {
     /// `$uri`, which nothing can replace.
     Path,
+    /// `$host`, in which nginx itself accepts what separates the parts of a message.
+    Host(VariableIndex),
+    /// `$request_uri`, which has no path in an absolute-form request without one.
+    Target(VariableIndex),
     /// `$arg_name`, unless `set` or `map` has put a variable of its own in that place.
     Argument { position: usize, index: VariableIndex },
     /// Any other variable.
@@ -99,12 +105,15 @@ impl LinkPolicy {
             at: message.at.clone(),
         });
         let algorithm = compile_algorithm(settings, &mut faults);
-        let keys = match algorithm {
-            Some(algorithm) => {
-                compile_keys(conf, settings, algorithm, &mut variables, &mut faults)?
-            }
-            None => None,
-        };
+        // Secrets are looked at even if nothing can be keyed with them.
+        let keys = compile_keys(
+            conf,
+            settings,
+            algorithm.unwrap_or(Algorithm::Sha256),
+            &mut variables,
+            &mut faults,
+        )?;
+        let keys = keys.filter(|_| algorithm.is_some());
 
         let mut sources = Vec::new();
         let mut arguments = ArgumentNames::default();
@@ -131,7 +140,7 @@ impl LinkPolicy {
                     variables.as_slice().get(at).is_some_and(names_the_path)
                         || sources.get(at).is_some_and(|source| source.is_one_of(&block.captures))
                 });
-                faults.judge_message(message, names_path, &variables, &credentials, at);
+                faults.judge_message(conf, message, names_path, &variables, &credentials, at);
             }
         }
 
@@ -250,7 +259,7 @@ impl LinkPolicy {
     pub fn inputs<'r>(&self, request: Request<'r>) -> Result<(&'r [&'r [u8]], bool), NotEvaluated> {
         let no_memory = NotEvaluated;
         let arguments = request.alloc(self.arguments.len(), None).ok_or(no_memory)?;
-        let repeated = read_arguments(request.args(), &self.arguments, arguments);
+        let mut unreadable = read_arguments(request.args(), &self.arguments, arguments);
         let inputs = request.alloc(self.sources.len(), [].as_slice()).ok_or(no_memory)?;
         for (input, source) in inputs.iter_mut().zip(&self.sources) {
             *input = match source {
@@ -261,10 +270,20 @@ impl LinkPolicy {
                 Source::Argument { index, .. } | Source::Variable(index) => {
                     request.variable(*index)?.unwrap_or_default()
                 }
+                Source::Host(index) => {
+                    let host = request.variable(*index)?.unwrap_or_default();
+                    unreadable |= host.iter().any(|byte| b"/|&".contains(byte));
+                    host
+                }
+                Source::Target(index) => {
+                    let target = request.variable(*index)?.unwrap_or_default();
+                    unreadable |= !target.starts_with(b"/");
+                    target
+                }
                 Source::Capture(value) => request.complex(value)?,
             };
         }
-        Ok((inputs, repeated))
+        Ok((inputs, unreadable))
     }
 }
 
@@ -279,6 +298,11 @@ impl Source {
             Variable::Named(name) if matches!(&**name, "uri" | "document_uri") => Source::Path,
             Variable::Named(name) => {
                 let index = conf.variable_index(name)?;
+                match &**name {
+                    "host" => return Ok(Source::Host(index)),
+                    "request_uri" => return Ok(Source::Target(index)),
+                    _ => {}
+                }
                 match variable.argument() {
                     Some(name) => {
                         Source::Argument { position: arguments.insert(name.as_bytes()), index }
@@ -440,6 +464,18 @@ fn compile_secrets(
             SecretSource::Variables(text) => {
                 let mut own = Variables::default();
                 let _ = Template::parse(text, &mut own);
+                // nginx would name it in its error, and it may be a part of a secret.
+                let is_unknown = |variable: &Variable| match variable {
+                    Variable::Named(name) => conf.variable_origin(name) == VariableOrigin::Unknown,
+                    Variable::Capture(_) => false,
+                };
+                if own.as_slice().iter().any(is_unknown) {
+                    return Err(conf.error(
+                        at,
+                        "\"secure_link_hmac_secret\" has a \"$\" that begins no variable: put a \
+                         secret with that character into a file, and write \"file:\"",
+                    ));
+                }
                 match own.as_slice().iter().find(|variable| client_sets(variable)) {
                     Some(variable) => faults.heavy(
                         at,
@@ -500,6 +536,7 @@ impl Faults {
 
     fn judge_message(
         &mut self,
+        conf: &Conf<'_>,
         message: &Located<Template>,
         names_path: bool,
         variables: &Variables,
@@ -526,7 +563,14 @@ impl Faults {
                 ),
             );
         }
-        if let Some(ambiguity) = Ambiguity::find(message, variables, credentials) {
+        // Without a credential that can be read, what its fields contain is not known.
+        if !credentials.is_empty()
+            && let Some(ambiguity) =
+                Ambiguity::find(message, variables, credentials, |variable| match variable {
+                    Variable::Named(name) => conf.variable_origin(name) == VariableOrigin::Defined,
+                    Variable::Capture(_) => false,
+                })
+        {
             self.heavy(at, format!("\"secure_link_hmac_message\" is ambiguous: {ambiguity}"));
         }
         if !names_path {

@@ -81,3 +81,17 @@ my $signed = token('localhost&joe&/a&/b');
 ["Host: localhost", "Host: localhost&joe"]
 --- error_code eval
 [200, 403]
+
+
+
+=== a path takes nothing over from a host, in an absolute request target without a path
+--- config
+location ~ ^ {
+    secure_link_hmac $http_x_token;
+    secure_link_hmac_message $host$request_uri;
+    secure_link_hmac_enforce on;
+    try_files /sorry.txt =404;
+}
+--- raw_request eval
+"GET http://localhost?x/y HTTP/1.0\r\nHost: localhost\r\nX-Token: " . token('localhost?x/y') . "\r\n\r\n"
+--- error_code: 403

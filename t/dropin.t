@@ -29,7 +29,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a valid link is 1, an expired one 0, any other nothing; the lifetime is as sent
+=== TEST 1: a valid link is 1, an expired one 0, any other nothing; a lifetime that can be read is shown as sent
 --- config eval
 "location ^~ /files/ {
     $::usual
@@ -51,10 +51,10 @@ __DATA__
  "[0] [10] [@{[right(qq{/files/a|$::ts|10})]}]\n",
  "[] [3600] [@{[right(qq{/files/a|$::ts|3600})]}]\n",
  "[] [3600] [@{[right(qq{/files/a|$::ts|3600})]}]\n",
- "[] [3600] [@{[right(qq{/files/a|yesterday|3600})]}]\n",
- "[] [long] [@{[right(qq{/files/a|$::ts|long})]}]\n",
+ "[] [] [@{[right(qq{/files/a|yesterday|3600})]}]\n",
+ "[] [] [@{[right(qq{/files/a|$::ts|long})]}]\n",
  "[1] [3600] [@{[right(qq{/files/a|@{[$::now + 86400]}|3600})]}]\n",
- "[] [] [@{[right('/files/a|1|2')]}]\n",
+ "[] [2] [@{[right('/files/a|1|2')]}]\n",
  "[] [] [@{[right('/files/a||')]}]\n"]
 --- no_error_log
 [error]
@@ -170,7 +170,7 @@ my ($long, $over) = ("$::ts,3600", "$::ts,10");
 --- more_headers eval
 'Cookie: a=b; t=' . right('/cookie') . ",$::ts,3600"
 --- response_body eval
-['[1] [3600]', '[0] [10]', '[1] []', '[] []', '[] []', '[] []', '[] [10,20]', '[1] [3600]', '[1] [3600]']
+['[1] [3600]', '[0] [10]', '[1] []', '[] []', '[] []', '[] []', '[] []', '[1] [3600]', '[1] [3600]']
 
 
 
@@ -250,7 +250,7 @@ location /backend { return 200 '\$http_x_link\$http_x_lifetime\$http_x_token'; }
 --- request eval
 [map { 'GET ' . dropin('/files/a', ts => $::ts, e => $_) } 3600, 10, 'x']
 --- response_body eval
-["[1][3600][@{[right(qq{/files/a|$::ts|3600})]}]", "[0][10][@{[right(qq{/files/a|$::ts|10})]}]", "[][x][@{[right(qq{/files/a|$::ts|x})]}]"]
+["[1][3600][@{[right(qq{/files/a|$::ts|3600})]}]", "[0][10][@{[right(qq{/files/a|$::ts|10})]}]", "[][][@{[right(qq{/files/a|$::ts|x})]}]"]
 
 
 
@@ -406,3 +406,51 @@ location /files/ {
 ['[]', '[]']
 --- error_log eval
 [qr/\[warn\].*secure_link_hmac.* in \S*nginx\.conf:\d+/]
+
+
+
+=== TEST 17: a credential in the path, taken by a regular expression
+--- config
+secure_link_hmac_secret my_very_secret_key_for_test;
+location ~ ^/numbered/([^,/]+),(\d+),(\d+)(/.*)$ {
+    secure_link_hmac "$1,$2,$3";
+    secure_link_hmac_message "$4|$2|$3";
+    return 200 "[$secure_link_hmac] [$secure_link_hmac_expires]";
+}
+location ~ ^/braces/(?<st>[^,/]+),(?<ts>\d+),(?<e>\d+)(?<path>/.*)$ {
+    secure_link_hmac "${st},${ts},${e}";
+    secure_link_hmac_message "${path}|${ts}|${e}";
+    return 200 "[${secure_link_hmac}] [${secure_link_hmac_expires}]";
+}
+location ~ ^/enforced/([^,/]+),(\d+),(\d+)(/.*)$ {
+    secure_link_hmac "$1,$2,$3";
+    secure_link_hmac_message "$4|$2|$3";
+    secure_link_hmac_enforce on;
+    empty_gif;
+}
+--- request eval
+[map { my $place = $_; map { my ($e, $right) = @$_; "GET /$place/" . right($right || "/films/a.mp4|$::ts|$e") . ",$::ts,$e/films/a.mp4" } [3600], [10], [3600, '/films/b.mp4'] }
+    qw(numbered braces enforced)]
+--- error_code eval
+[(200) x 6, 200, 410, 403]
+--- response_body_like eval
+[('^\[1\] \[3600\]$', '^\[0\] \[10\]$', '^\[\] \[3600\]$') x 2, 'GIF89a', '410 Gone', '403 Forbidden']
+--- no_error_log
+[error]
+
+
+
+=== TEST 18: an empty message is signed as it is, and warned about
+--- config
+location /files/ {
+    secure_link_hmac $arg_st;
+    secure_link_hmac_message "";
+    secure_link_hmac_secret my_very_secret_key_for_test;
+    return 200 [$secure_link_hmac];
+}
+--- request eval
+[map { 'GET /files/a?st=' . right($_) } '', ' ']
+--- response_body eval
+['[1]', '[]']
+--- error_log eval
+[qr/\[warn\].*secure_link_hmac_message.* in \S*nginx\.conf:\d+/]

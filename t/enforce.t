@@ -1,3 +1,8 @@
+# What secure_link_hmac_enforce makes of a verdict: statuses, dry runs, bypasses, the log.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;
@@ -463,6 +468,33 @@ location /backend {
 ["GET /files/report.txt", "POST /files/report.txt\nx=1"]
 --- error_code eval
 [403, 200]
+
+
+
+=== limit_except has the policy, the enforcement and the hand-off of its location
+--- config
+location /files/ {
+    secure_link_hmac_methods GET POST;
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /backend;
+    limit_except GET { allow 127.0.0.1; deny all; }
+}
+location /backend {
+    internal;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/answer;
+}
+location /answer {
+    secure_link_hmac off;
+    return 200 "$request_method\n";
+}
+--- request eval
+["POST " . link('/files/report.txt') . "\nx=1", "POST /files/report.txt\nx=1", "GET " . link('/files/report.txt'), "GET /files/report.txt", "PUT " . link('/files/report.txt') . "\nx=1"]
+--- error_code eval
+[200, 403, 200, 403, 403]
+--- response_body_like eval
+[qr/\APOST$/, qr/403/, qr/\AGET$/, qr/403/, qr/403/]
+--- response_headers eval
+[map { "X-Verdict: $_" } qw(granted missing granted missing out_of_scope)]
 
 
 

@@ -1,3 +1,8 @@
+# The error_page of a denial, wherever it lies.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;
@@ -146,6 +151,57 @@ location /backend {
 sorry, expired
 --- denials
 denied: verdict=expired
+
+
+
+=== an error_page that a rewrite answers is told the verdict
+--- config
+secure_link_hmac_enforce on;
+error_page 403 410 = /sorry;
+location = /sorry { return 200 "sorry, $secure_link_hmac_status\n"; }
+--- request eval
+["GET " . link('/files/report.txt', ts => time() - 7200), "GET " . link('/files/report.txt', secret => other_secret)]
+--- response_body eval
+["sorry, expired\n", "sorry, forged\n"]
+--- error_code eval
+[200, 200]
+
+
+
+=== so it is in a named location, and where nothing is enforced
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    error_page 410 @sorry;
+    error_page 403 /sorry;
+}
+location @sorry { return 410 "$secure_link_hmac_status, sorry\n"; }
+location = /sorry {
+    if ($secure_link_hmac_status = missing) { return 200 "no link\n"; }
+    return 200 "sorry, $secure_link_hmac_status\n";
+}
+--- request eval
+["GET " . link('/files/report.txt', ts => time() - 7200), "GET " . link('/files/report.txt', secret => other_secret)]
+--- response_body eval
+["expired, sorry\n", "sorry, forged\n"]
+--- error_code eval
+[410, 403]
+
+
+
+=== so it is where another policy is not enforced
+--- config
+location /files/ {
+    secure_link_hmac_leeway 1s;
+    secure_link_hmac_enforce on;
+    error_page 410 /sorry;
+}
+location = /sorry { return 200 "sorry, $secure_link_hmac_status\n"; }
+--- request eval
+"GET " . link('/files/report.txt', ts => time() - 7200)
+--- error_code: 410
+--- response_body
+sorry, expired
 
 
 

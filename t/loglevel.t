@@ -129,7 +129,7 @@ my $path = '/files/report.txt';
 [error]
 [crit]
 [alert]
-secure_link
+secure_link_hmac:
 
 
 

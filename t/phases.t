@@ -1,3 +1,8 @@
+# In which phase a check is made, how often, and who may read it before.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;
@@ -159,7 +164,7 @@ location /internal/ {
 --- response_body
 the report, handed over
 --- response_headers_like
-X-Left: 35\d\d \d{10}
+X-Left: 3[0-5]\d\d \d{10}
 --- access_log
 /internal/files/report.txt verdict=granted status=200
 --- grep_error_log eval: qr/http map: "[^"]*" "0123456789abcdef\w*"/

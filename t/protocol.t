@@ -1,3 +1,8 @@
+# Links over HTTP/0.9, 1.0, 1.1 and 2.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;
@@ -102,6 +107,36 @@ location /files/ { secure_link_hmac_enforce on; }
 X-Verdict: forged
 --- denials
 denied: verdict=forged
+
+
+
+=== a body over HTTP/2 goes along with the hand-off
+--- http_config
+    server {
+        listen unix:$TEST_NGINX_SERVER_ROOT/backend.sock;
+        location / {
+            secure_link_hmac off;
+            return 200 "$request_method $request_uri $http_x_body\n";
+        }
+    }
+--- config
+location /files/ {
+    secure_link_hmac_methods POST;
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /storage$uri;
+}
+location /storage/ {
+    internal;
+    proxy_set_header X-Body $request_body;
+    proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/backend.sock:/backend/;
+}
+--- http2
+--- request eval
+"POST " . link('/files/report.txt') . "\nhello"
+--- response_body
+POST /backend/files/report.txt hello
+--- response_headers
+X-Verdict: granted
 
 
 

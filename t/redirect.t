@@ -1,3 +1,8 @@
+# What becomes of a verdict when nginx redirects a request: index, try_files, rewrite, error_page, X-Accel-Redirect.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;
@@ -405,6 +410,24 @@ location /files/ { secure_link_hmac_enforce on; }
 ["GET " . link('/soft/x', secret => other_secret), "GET /soft/x"]
 --- error_code eval
 [403, 403]
+
+
+
+=== what a dry run would deny may be granted where the same policy is enforced
+--- config
+location /soft/ {
+    secure_link_hmac_enforce dry_run;
+    try_files /nothing /files/report.txt?$args;
+}
+location /files/ { secure_link_hmac_enforce on; }
+--- request eval
+"GET /soft/x?" . link_args('/files/report.txt')
+--- response_body
+the report
+--- response_headers
+X-Verdict: granted
+--- denials
+would deny: verdict=forged
 
 
 

@@ -1,3 +1,8 @@
+# A link beside nginx's other access checks, of which all or any must agree.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;
@@ -306,6 +311,27 @@ location /other/ { }
 [403, 200]
 --- response_headers eval
 ["X-Verdict: forged", "X-Verdict: granted"]
+
+
+
+=== satisfy any: what was denied may be granted where the request leads
+--- config
+secure_link_hmac_enforce on;
+location /files/ {
+    satisfy any;
+    allow all;
+    try_files /nothing /other/report.txt?$args;
+}
+location /other/ { }
+--- request eval
+"GET /files/x?" . link_args('/other/report.txt')
+--- error_code: 200
+--- response_body
+the other report
+--- response_headers
+X-Verdict: granted
+--- denials
+denied: verdict=forged
 
 
 

@@ -329,3 +329,78 @@ location /show { secure_link_hmac_secret @{['k' x 200]}; $::show }"
 'GET ' . link('/show', secret => 'k' x 200)
 --- response_body
 1 granted []
+
+
+
+=== TEST 20: a file is read once, before the first request
+--- config eval
+"$::policy
+location = /show { secure_link_hmac_secret file:\$TEST_NGINX_HTML_DIR/once.key; $::show }
+location = /once.key { root html; dav_methods PUT; }"
+--- user_files eval
+[['once.key' => "$::old\n"]]
+--- request eval
+['GET ' . link('/show', secret => $::old), "PUT /once.key\n$::new", 'GET ' . link('/show', secret => $::old), 'GET ' . link('/show', secret => $::new)]
+--- error_code eval
+[200, 204, 200, 200]
+--- response_body_like eval
+['^1 granted', '^$', '^1 granted', '^ forged']
+
+
+
+=== TEST 21: a mistake in a secret is told without the secret: a second argument
+--- config
+secure_link_hmac_secret zebra-0123456789abcdef format=hex;
+--- must_die
+--- error_log eval
+[qr/\[emerg\].*secure_link_hmac_secret.*file:.* in .*nginx\.conf:\d+/]
+--- no_error_log
+zebra
+
+
+
+=== TEST 22: a mistake in a secret is told without the secret: more arguments
+--- config
+secure_link_hmac_secret zebra-0123456789abcdef zebra zebra;
+--- must_die
+--- error_log eval
+[qr/\[emerg\].*invalid number of arguments in "secure_link_hmac_secret".* in .*nginx\.conf:\d+/]
+--- no_error_log
+zebra
+
+
+
+=== TEST 23: a mistake in a secret is told without the secret: an open bracket
+--- config
+secure_link_hmac_secret "zebra-0123456789abcdef${";
+--- must_die
+--- error_log eval
+[qr/\[emerg\].*secure_link_hmac_secret.* in .*nginx\.conf:\d+/]
+--- no_error_log
+zebra
+
+
+
+=== TEST 24: a mistake in a secret is told without the secret: a dollar alone
+--- config
+secure_link_hmac_secret "zebra-0123456789abcdef$";
+--- must_die
+--- error_log eval
+[qr/\[emerg\].*secure_link_hmac_secret.* in .*nginx\.conf:\d+/]
+--- no_error_log
+zebra
+
+
+
+=== TEST 25: a short secret and one that is empty are told without the secret
+--- config eval
+"$::policy
+location /show { secure_link_hmac_secret zebra; $::show }
+location /empty { secure_link_hmac_secret ''; $::show }"
+--- log_level: debug
+--- request eval
+['GET ' . link('/show', secret => 'zebra'), 'GET ' . link('/empty', secret => '')]
+--- response_body eval
+["1 granted []\n", " unknown_key []\n"]
+--- no_error_log
+zebra

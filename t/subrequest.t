@@ -1,3 +1,8 @@
+# In subrequests nothing is checked, logged or handed off.
+
+use strict;
+use warnings;
+
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use SecureLink;

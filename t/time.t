@@ -299,7 +299,7 @@ location /serve { $::serve }"
 "$::policy
 location /show { return 200 '\$secure_link_hmac_status \$secure_link_hmac_remaining'; }"
 --- request eval
-[map { 'GET ' . link('/show', ts => $::now - 10, e => $_) } 5010, 5]
+[map { 'GET ' . link('/show', ts => $::now - 10, e => $_) } 4900, 5]
 --- response_body_like eval
 ['^granted 4[0-9]{3}$', '^expired -[0-9]{1,3}$']
 
@@ -520,3 +520,19 @@ location /serve { $::serve }"
 [("^ forged \n") x 3, ('403 Forbidden') x 3]
 --- no_error_log
 [error]
+
+
+
+=== TEST 28: leeway and largest lifetime are inherited, and replaced below
+--- http_config
+secure_link_hmac_leeway 20m;
+secure_link_hmac_max_lifetime 2h;
+--- config eval
+"$::policy
+location /both { $::show }
+location /none { secure_link_hmac_leeway 0; secure_link_hmac_max_lifetime 0; $::show }
+location /leeway { secure_link_hmac_max_lifetime 1d; $::show }"
+--- request eval
+[map { my $path = $_; map { 'GET ' . link($path, ts => $::now + $_->[0], e => $_->[1]) } [-4200, 3600], [-60, 7201], [600, 3600], [3000, 3600] } '/both', '/none', '/leeway']
+--- response_body_like eval
+['^1 granted', '^0 expired', '^1 granted', '^ early', '^0 expired', ('^1 granted') x 3, ('^1 granted') x 3, '^ early']

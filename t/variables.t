@@ -29,8 +29,8 @@ our @cases = (
     [{ts => $ts, e => 3600, secret => other_secret}, 403, '[] [forged] [] [] [3600] [] [] [] [] [] []'],
     [{ts => 1700000000, e => 10, secret => other_secret}, 403, '[] [forged] [] [] [10] [] [] [] [] [] []'],
     [{ts => $ts, e => 3600, st => 'short'}, 403, '[] [malformed] [] [] [3600] [] [] [] [] [] []'],
-    [{ts => 'x', e => 3600}, 403, '[] [malformed] [] [] [3600] [] [] [] [] [] []'],
-    [{ts => $ts, e => 'x'}, 403, '[] [malformed] [] [] [x] [] [] [] [] [] []'],
+    [{ts => 'x', e => 3600}, 403, '[] [malformed] [] [] [] [] [] [] [] [] []'],
+    [{ts => $ts, e => 'x'}, 403, '[] [malformed] [] [] [] [] [] [] [] [] []'],
 );
 
 # "[...]" are meant literally but for what looks like a pattern.
@@ -285,11 +285,11 @@ location /header {
 --- more_headers eval
 [('X: y') x 7, "X-Lifetime: 6\t0", 'X-Lifetime: 60']
 --- response_headers eval
-['X-Lifetime: <60>', ("X-Lifetime: <>\nSet-Cookie:") x 5, 'X-Lifetime: <a b>', ('X-Lifetime:') x 2]
+['X-Lifetime: <60>', ("X-Lifetime: <>\nSet-Cookie:") x 6, ('X-Lifetime:') x 2]
 --- response_body eval
-['[60]', ('[]') x 5, '[a b]', '[]', '[60]']
+['[60]', ('[]') x 7, '[60]']
 --- no_access_log eval
-[qr/^(?!<)/, qr/[\x00-\x09\x0b-\x1f\x7f]/]
+[qr/^(?!<|127\.0\.0\.1 )/, qr/[\x00-\x09\x0b-\x1f\x7f]/]
 
 
 

@@ -127,6 +127,13 @@ warned_of 'two short secrets', location("$credential $message\n"
 key_file('mistake.conf', "$policy\nsecure_link_hmac_algorithm sha257;\n");
 warned_of 'a mistake in an included file', "server {\ninclude mistake.conf;\n$heirs}\n",
     [qr/sha257/, qr{ in \S+/mistake\.conf:2$}m];
+warned_of 'a mistake in a file that three locations include',
+    join('', 'server {', (map { "location /$_/ { include mistake.conf; }\n" } 'a' .. 'c'), "}\n"),
+    [qr/sha257/, qr{ in \S+/mistake\.conf:2$}m];
+refused 'a mistake in a file that two locations include, of which the second is enforced',
+    "server { location /a/ { include mistake.conf; }\n"
+        . "location /b/ { include mistake.conf; secure_link_hmac_enforce on; } }\n",
+    qr{sha257.* in \S+/mistake\.conf:2$}m;
 key_file('error.conf', "\n\nsecure_link_hmac_leeway x;\n");
 refused 'an error in an included file', "server {\ninclude error.conf;\n}\n", qr{ in \S+/error\.conf:3$}m;
 

@@ -207,6 +207,8 @@ refused 'off behind enforce on', location("secure_link_hmac_enforce on; $message
     '"secure_link_hmac"', 'secure_link_hmac_enforce';
 refused 'off and enforce on in a server', "server { secure_link_hmac off;\nsecure_link_hmac_enforce on; #!\n}\n",
     'secure_link_hmac_enforce';
+refused 'enforce on below off', "server { secure_link_hmac off; $message $key location / {\n"
+    . "secure_link_hmac_enforce on; #!\n} }\n", 'secure_link_hmac_enforce', '"secure_link_hmac"';
 accepted "off and enforce $_", location("secure_link_hmac off; secure_link_hmac_enforce $_;") for 'off', 'dry_run';
 accepted 'off below enforce on', "server { $policy secure_link_hmac_enforce on; "
     . "location /open/ { secure_link_hmac off; } }\n";
@@ -231,6 +233,8 @@ refused 'pass where the policy is off',
 accepted 'pass in a dry run', location("$policy secure_link_hmac_enforce dry_run; secure_link_hmac_pass /i\$uri;");
 accepted 'pass under the enforcement of the server',
     "server { $policy secure_link_hmac_enforce on; location / { secure_link_hmac_pass /i\$uri; } }\n";
+accepted 'a limit_except that lifts the enforcement of a pass', location("$policy secure_link_hmac_enforce on; "
+    . 'secure_link_hmac_pass /i$uri; limit_except GET { secure_link_hmac_enforce off; }');
 accepted 'pass off without enforcement', location('secure_link_hmac_pass off;');
 accepted 'an inherited pass turned off with the enforcement',
     "server { $policy location / { secure_link_hmac_enforce on; secure_link_hmac_pass \$uri; "

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    NGX_OK, ngx_conf_full_name, ngx_conf_include, ngx_conf_parse, ngx_conf_t,
-    ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value_t,
-    ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
-    ngx_http_core_srv_conf_t, ngx_http_get_variable_index, ngx_http_variable_t, ngx_int_t,
-    ngx_log_error_core, ngx_parse_time, ngx_pnalloc, ngx_str_t, ngx_uint_t,
+    NGX_HTTP_VAR_CHANGEABLE, NGX_OK, ngx_conf_full_name, ngx_conf_include, ngx_conf_parse,
+    ngx_conf_t, ngx_hash_key_t, ngx_http_compile_complex_value, ngx_http_compile_complex_value_t,
+    ngx_http_complex_value_t, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t,
+    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
+    ngx_http_get_variable_index, ngx_http_variable_t, ngx_int_t, ngx_log_error_core,
+    ngx_parse_time, ngx_pnalloc, ngx_str_t, ngx_uint_t,
 };
 
 use super::entry;
@@ -267,6 +268,31 @@ impl<'c> Conf<'c> {
         Ok(())
     }
 
+    /// What nginx knows of a variable's name, once all directives are read.
+    pub fn variable_origin(&self, name: &str) -> VariableOrigin {
+        let Some(core) = self.core_main() else { return VariableOrigin::Unknown };
+        // SAFETY: while the configuration is read, `variables_keys` holds the variables that were
+        // defined by name, as values of hash keys, and the other array those by prefix.
+        unsafe {
+            let keys = core.as_ref().variables_keys.as_ref();
+            let keys = keys.map(|keys| keys.keys.as_slice::<ngx_hash_key_t>()).unwrap_or_default();
+            if let Some(key) = keys.iter().find(|key| key.key.as_bytes() == name.as_bytes()) {
+                let variable = key.value.cast::<ngx_http_variable_t>().as_ref();
+                let changeable = NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t;
+                return match variable {
+                    Some(variable) if variable.flags & changeable != 0 => VariableOrigin::Defined,
+                    _ => VariableOrigin::Own,
+                };
+            }
+            let prefixes = core.as_ref().prefix_variables.as_slice::<ngx_http_variable_t>();
+            if prefixes.iter().any(|prefix| name.as_bytes().starts_with(prefix.name.as_bytes())) {
+                VariableOrigin::Own
+            } else {
+                VariableOrigin::Unknown
+            }
+        }
+    }
+
     /// The block whose configuration is being merged.
     pub fn block(&self) -> Result<Block, Failed> {
         let context = self.context().ok_or(Failed)?;
@@ -316,6 +342,17 @@ pub struct Block {
     pub captures: Vec<VariableIndex>,
     /// The server it belongs to.
     pub server: Server,
+}
+
+/// Where a variable comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VariableOrigin {
+    /// Nothing defines it.
+    Unknown,
+    /// nginx or a module, which fills it.
+    Own,
+    /// The configuration, by `set`, `map` and the like, which may fill it with anything.
+    Defined,
 }
 
 /// A server of the configuration.

@@ -14,7 +14,7 @@ mod timer;
 mod value;
 mod zone;
 
-pub use conf::{Block, Conf, Failed, Position, Server};
+pub use conf::{Block, Conf, Failed, Position, Server, VariableOrigin};
 pub use entry::DirectiveFlags;
 pub use log::{Level, LineBuffer};
 pub use request::{NotEvaluated, Request, Value, now};

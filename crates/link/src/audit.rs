@@ -41,11 +41,19 @@ impl Ambiguity {
     /// it must be followed by a literal, or a variable with a fixed first byte, whose first byte
     /// cannot occur in it; every variable after it must be preceded by a literal whose last byte
     /// cannot occur in it. Without a free variable, any of them may take its place.
-    pub fn find(message: &Template, variables: &Variables, credentials: &[Fields]) -> Option<Self> {
+    ///
+    /// `is_defined` says of a variable that the configuration has defined it, so that its name
+    /// says nothing of what is in it.
+    pub fn find(
+        message: &Template,
+        variables: &Variables,
+        credentials: &[Fields],
+        is_defined: impl Fn(&Variable) -> bool,
+    ) -> Option<Self> {
         let pieces: Vec<_> = message
             .as_pieces()
             .iter()
-            .map(|piece| Part::of(piece, variables, credentials))
+            .map(|piece| Part::of(piece, variables, credentials, &is_defined))
             .collect();
         let holders: Vec<_> =
             (0..pieces.len()).filter(|&at| pieces.get(at).is_some_and(Part::is_variable)).collect();
@@ -106,11 +114,18 @@ enum Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn of(piece: &'a Piece, variables: &'a Variables, credentials: &[Fields]) -> Self {
+    fn of(
+        piece: &'a Piece,
+        variables: &'a Variables,
+        credentials: &[Fields],
+        is_defined: &impl Fn(&Variable) -> bool,
+    ) -> Self {
         match piece {
             Piece::Literal(text) => Part::Literal(text),
             Piece::Input(at) => match variables.as_slice().get(*at) {
-                Some(variable) => Part::Variable(variable, Class::of(variable, *at, credentials)),
+                Some(variable) => {
+                    Part::Variable(variable, Class::of(variable, *at, credentials, is_defined))
+                }
                 None => Part::Literal(&[]),
             },
         }
@@ -156,7 +171,12 @@ enum Class {
 }
 
 impl Class {
-    fn of(variable: &Variable, at: usize, credentials: &[Fields]) -> Self {
+    fn of(
+        variable: &Variable,
+        at: usize,
+        credentials: &[Fields],
+        is_defined: &impl Fn(&Variable) -> bool,
+    ) -> Self {
         // What another credential is read from is not constrained when this one is used.
         let is_whole = |field: Option<&Template>| {
             field.is_some_and(|field| field.as_pieces() == [Piece::Input(at)])
@@ -169,7 +189,10 @@ impl Class {
                 return Class::Lifetime;
             }
         }
-        let Variable::Named(name) = variable else { return Class::Free { first: None } };
+        let name = match variable {
+            Variable::Named(name) if !is_defined(variable) => name,
+            _ => return Class::Free { first: None },
+        };
         match &**name {
             "uri" | "document_uri" | "request_uri" => Class::Free { first: Some(b'/') },
             "host" => Class::Host,
@@ -243,7 +266,7 @@ mod tests {
             .map(|text| Fields::parse(text.as_bytes(), &mut variables).unwrap())
             .collect();
         let message = Template::parse(message.as_bytes(), &mut variables).unwrap();
-        Ambiguity::find(&message, &variables, &fields)
+        Ambiguity::find(&message, &variables, &fields, |_| false)
             .map(|a| (a.first.to_string(), a.second.to_string(), a.both_free))
     }
 
@@ -309,6 +332,16 @@ mod tests {
         assert!(find("$arg_st,$arg_ts $cookie_st,$cookie_ts", "$uri|$arg_ts").is_some());
         assert!(find("$arg_st,$arg_ts $cookie_st", "$uri|$arg_ts").is_some());
         assert!(find("$arg_st,x$arg_ts", "$uri|$arg_ts").is_some());
+    }
+
+    #[test]
+    fn a_variable_that_the_configuration_defines_is_free_whatever_its_name() {
+        let mut variables = Variables::default();
+        let fields = [Fields::parse(USUAL.as_bytes(), &mut variables).unwrap()];
+        let message = Template::parse(b"$arg_who&$uri", &mut variables).unwrap();
+        let who = Variable::Named("arg_who".into());
+        assert_eq!(Ambiguity::find(&message, &variables, &fields, |_| false), None);
+        assert!(Ambiguity::find(&message, &variables, &fields, |v| *v == who).is_some());
     }
 
     #[test]

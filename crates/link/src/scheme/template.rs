@@ -120,6 +120,8 @@ struct Presented<'a> {
     token: &'a [u8],
     time: Option<&'a [u8]>,
     lifetime: Option<&'a [u8]>,
+    /// Whether the token is empty, so that there is no credential.
+    is_missing: bool,
 }
 
 impl<'a> Presented<'a> {
@@ -133,7 +135,12 @@ impl<'a> Presented<'a> {
                 (Some(time), lifetime)
             }
         };
-        Presented { token, time, lifetime }
+        Presented { token, time, lifetime, is_missing: false }
+    }
+
+    /// The verdict if a field cannot be read.
+    fn unreadable(&self) -> Verdict {
+        if self.is_missing { Verdict::Missing } else { Verdict::Malformed }
     }
 }
 
@@ -153,23 +160,29 @@ impl TemplateScheme {
         request: &Request<'a>,
         now: i64,
     ) -> Check<'a> {
-        match self.presented(request) {
-            Err(verdict) => Check::denied(verdict),
-            Ok(presented) => Check {
-                lifetime: presented.lifetime.unwrap_or_default(),
-                ..self
-                    .verify_presented(policy, request, presented, now)
-                    .unwrap_or_else(Check::denied)
-            },
+        let presented = match self.presented(request) {
+            Err(verdict) => return Check::denied(verdict),
+            Ok(None) => return Check::denied(Verdict::Missing),
+            Ok(Some(presented)) => presented,
+        };
+        let Some(validity) = self.time.validity(presented.time, presented.lifetime) else {
+            return Check::denied(presented.unreadable());
+        };
+        let check = self.verify_presented(policy, request, presented, validity, now);
+        // A lifetime that can be read is told whatever the token is, as the C module does it.
+        Check {
+            lifetime: presented.lifetime.unwrap_or_default(),
+            ..check.unwrap_or_else(Check::denied)
         }
     }
 
-    /// Finds the credential, no longer than [`MAX_CREDENTIAL_LEN`].
-    fn presented<'a>(&'a self, request: &Request<'a>) -> Result<Presented<'a>, Verdict> {
+    /// Finds the credential, no longer than [`MAX_CREDENTIAL_LEN`]; without a token it is the first
+    /// one, for what it says of the lifetime.
+    fn presented<'a>(&'a self, request: &Request<'a>) -> Result<Option<Presented<'a>>, Verdict> {
         let inputs = request.inputs;
-        let mut credentials = self.credentials.iter();
-        let fields = credentials.find(|fields| !fields.token.is_empty(inputs));
-        let fields = fields.ok_or(Verdict::Missing)?;
+        let given = self.credentials.iter().find(|fields| !fields.token.is_empty(inputs));
+        let Some(fields) = given.or(self.credentials.first()) else { return Ok(None) };
+        let is_missing = given.is_none();
         let len = fields.value.pieces(inputs).map(<[u8]>::len).sum::<usize>();
         if len > MAX_CREDENTIAL_LEN {
             return Err(Verdict::Malformed);
@@ -180,14 +193,16 @@ impl TemplateScheme {
                 JoinError::NoMemory => Verdict::Unavailable,
             })
         };
-        match request.mode {
-            Mode::Advisory => join(&fields.value).map(Presented::split),
-            Mode::Enforced => Ok(Presented {
+        let presented = match request.mode {
+            Mode::Advisory => Presented::split(join(&fields.value)?),
+            Mode::Enforced => Presented {
                 token: join(&fields.token)?,
                 time: fields.time.as_ref().map(join).transpose()?,
                 lifetime: fields.lifetime.as_ref().map(join).transpose()?,
-            }),
-        }
+                is_missing: false,
+            },
+        };
+        Ok(Some(Presented { is_missing, ..presented }))
     }
 
     fn verify_presented<'a>(
@@ -195,10 +210,12 @@ impl TemplateScheme {
         policy: &'a Policy,
         request: &Request<'a>,
         presented: Presented<'a>,
+        validity: Validity,
         now: i64,
     ) -> Result<Check<'a>, Verdict> {
-        let validity = self.time.validity(presented.time, presented.lifetime);
-        let validity = validity.ok_or(Verdict::Malformed)?;
+        if presented.is_missing {
+            return Err(Verdict::Missing);
+        }
         let tag = self.encoding.decode(presented.token).ok_or(Verdict::Malformed)?;
 
         let message = || self.signing.message.pieces(request.inputs);
