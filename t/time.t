@@ -252,6 +252,8 @@ location /token {
 }
 location /serve {
     secure_link_hmac "$arg_st";
+    # Arguments that are no time could move the borders.
+    secure_link_hmac_message "$uri||";
     secure_link_hmac_enforce on;
     empty_gif;
 }
