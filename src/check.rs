@@ -17,6 +17,19 @@ pub struct State<'r> {
     denials: Cell<Option<&'r Denial<'r>>>,
     bypass: Cell<Option<Bypass<'r>>>,
     handed_off: Cell<bool>,
+    pass: Cell<u32>,
+}
+
+impl State<'_> {
+    /// Notes that nginx begins to process the request anew, after an internal redirect.
+    pub fn begin_pass(&self) {
+        self.pass.set(self.pass.get() + 1);
+    }
+
+    /// The number of such passes before.
+    pub fn pass(&self) -> u32 {
+        self.pass.get()
+    }
 }
 
 /// How far a check has come, for variables that are read inside of it.

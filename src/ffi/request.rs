@@ -88,10 +88,12 @@ impl<'r> Request<'r> {
         bytes(&self.r().method_name)
     }
 
-    /// Counts down with each internal redirect, and so tells one pass through the phases from
-    /// the next.
+    /// Tells one pass through the phases from the next, which an internal redirect begins.
+    ///
+    /// nginx's own count is a bit-field, as `internal` is, and bindgen misplaces those of
+    /// a request of nginx 1.30: in this module nobody reads them.
     pub fn pass(&self) -> u32 {
-        self.r().uri_changes()
+        self.state().map_or(0, State::pass)
     }
 
     /// The configuration of the location that serves the request.
@@ -214,10 +216,9 @@ impl<'r> Request<'r> {
                 return Some(state);
             }
         }
-        // An internal redirect clears the contexts.
-        if r.internal() == 0 {
-            return None;
-        }
+        // An internal redirect clears the contexts: what was noted before it is found by its
+        // cleanup, and a pass begins.
+        //
         // SAFETY: the pool's cleanups are a list that ends with null; the one with our handler
         // holds the state.
         unsafe {
@@ -225,7 +226,9 @@ impl<'r> Request<'r> {
             while let Some(entry) = cleanup.as_ref() {
                 if entry.handler.map(|f| f as usize) == Some(keep_state as *const () as usize) {
                     *slot = entry.data;
-                    return entry.data.cast::<State<'r>>().as_ref();
+                    let state = entry.data.cast::<State<'r>>().as_ref()?;
+                    state.begin_pass();
+                    return Some(state);
                 }
                 cleanup = entry.next;
             }
