@@ -308,10 +308,8 @@ impl<'r> Request<'r> {
             (*r).headers_out.content_type = string(content_type.as_bytes());
             (*r).headers_out.content_type_len = content_type.len();
             let status = ngx_http_send_header(r);
-            if status == NGX_ERROR as ngx_int_t
-                || status > NGX_OK as ngx_int_t
-                || (*r).header_only() != 0
-            {
+            let has_body = self.method() != b"HEAD";
+            if status == NGX_ERROR as ngx_int_t || status > NGX_OK as ngx_int_t || !has_body {
                 return status;
             }
             let buffer: *mut ngx_buf_t = ngx_pcalloc((*r).pool, size_of::<ngx_buf_t>()).cast();
