@@ -1,11 +1,12 @@
 //! `secure_link_hmac_keyring`: the lines of a ring, and the keyed state made of them.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use secure_link::{
-    Algorithm, KeyDescription, KeyLife, Keyring, KeyringError, MIN_SECRET_LEN, SecretFormat,
-    check_key_id, parse_date,
+    Algorithm, KeyDescription, KeyLife, Keyring, KeyringError, MAX_KEYS_TRIED, MIN_SECRET_LEN,
+    SecretFormat, check_key_id, parse_date,
 };
 use zeroize::Zeroizing;
 
@@ -92,10 +93,20 @@ pub fn set_keyring(setting: &mut Setting<'_, '_>) -> Outcome {
             quote(&name)
         ));
     }
-    let mut ring = Ring { name, keys, made: Vec::new() };
-    if let Err(error) = ring.keyring(Algorithm::Sha256) {
-        return refuse(format!("{}: {error}", quote(&ring.name)));
+    let mut counts = HashMap::new();
+    for key in &keys {
+        let count = counts.entry(&key.id).or_insert(0);
+        *count += 1;
+        if *count > MAX_KEYS_TRIED {
+            let text = format_args!(
+                "\"secure_link_hmac_keyring\" has more than {MAX_KEYS_TRIED} keys for {}: remove \
+                 retired ones",
+                quote(&key.id)
+            );
+            return Err(setting.conf.error(&key.at, text).into());
+        }
     }
+    let ring = Ring { name, keys, made: Vec::new() };
     setting.conf.main()?.rings.push(ring);
     Ok(())
 }
