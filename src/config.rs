@@ -9,11 +9,12 @@ use zeroize::Zeroizing;
 
 use crate::directives::{Directive, Refusal, Setting};
 use crate::ffi::{Block, Complex, Conf, Failed, Level, Position, Server, VariableIndex};
+use crate::findings::{Finding, Severity};
 use crate::keyring::Ring;
 use crate::limit::LimitSetting;
 use crate::meter::{Meter, MeterKey};
 use crate::metrics::Metrics;
-use crate::policy::{Finding, LinkPolicy, Severity};
+use crate::policy::LinkPolicy;
 use crate::statsd::Statsd;
 use crate::zone::ZoneConf;
 

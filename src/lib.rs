@@ -19,6 +19,7 @@ mod check;
 mod config;
 mod directives;
 mod ffi;
+mod findings;
 mod handoff;
 mod keyring;
 mod limit;

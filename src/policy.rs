@@ -5,16 +5,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use secure_link::{
-    Algorithm, Ambiguity, ArgumentNames, Encoding, Fields, FieldsError, Key, Keys, MAX_KEYS_TRIED,
-    MIN_SECRET_LEN, Policy, Scheme, Secret, Signing, Template, TemplateScheme, TimeField, Variable,
-    Variables, client_sets, names_the_path, read_arguments, unsigned_variable,
+    Algorithm, ArgumentNames, Encoding, Fields, FieldsError, Key, Keys, MAX_KEYS_TRIED,
+    MIN_SECRET_LEN, Policy, Scheme, Secret, Signing, Template, TemplateScheme, Variable, Variables,
+    client_sets, names_the_path, read_arguments,
 };
 
 use crate::config::{Algorithms, Credential, Located, SecretSource, Settings, find_zone};
 use crate::ffi::{
     Block, Complex, Conf, Failed, NotEvaluated, Position, Request, VariableIndex, VariableOrigin,
 };
-use crate::limit::{Limit, LimitSetting, Measure, Per, Rule};
+use crate::findings::{Faults, Finding, too_short};
+use crate::limit::{Limit, LimitSetting, Measure, Rule};
 
 /// What one place of the configuration demands of a link. Blocks that set nothing of it share
 /// their parent's, and are told apart from others by its address.
@@ -33,7 +34,7 @@ pub struct LinkPolicy {
     credential_arguments: ArgumentNames,
     revoke: Rc<[Complex]>,
     limits: Vec<Limit>,
-    findings: Cell<Vec<Fault>>,
+    faults: Cell<Faults>,
     is_enforced: Cell<bool>,
     is_in_location: Cell<bool>,
 }
@@ -52,42 +53,6 @@ enum Source {
     Variable(VariableIndex),
     /// A group of the last regular expression.
     Capture(Complex),
-}
-
-/// Something to be said of the configuration.
-pub struct Finding {
-    /// Whether nginx may start.
-    pub severity: Severity,
-    /// The directive.
-    pub at: Position,
-    /// What is wrong and what to do.
-    pub text: String,
-}
-
-/// Whether nginx may start with a mistake.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// It may.
-    Warning,
-    /// It may not.
-    Error,
-}
-
-/// A mistake in a policy, whose weight depends on how the policy is used.
-struct Fault {
-    weight: Weight,
-    at: Position,
-    text: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Weight {
-    /// A warning in any case.
-    Light,
-    /// An error where the policy is enforced, else a warning.
-    Heavy,
-    /// The same, but a block that is only inherited from need not be complete.
-    Incomplete,
 }
 
 impl LinkPolicy {
@@ -178,7 +143,7 @@ impl LinkPolicy {
             credential_arguments,
             revoke: settings.revoke.as_ref().map(|revoke| revoke.value.clone()).unwrap_or_default(),
             limits: compile_limits(conf, settings)?,
-            findings: Cell::new(faults.0),
+            faults: Cell::new(faults),
             is_enforced: Cell::new(false),
             is_in_location: Cell::new(false),
         })
@@ -192,23 +157,7 @@ impl LinkPolicy {
 
     /// What is to be said of the policy, once all its uses are noted.
     pub fn take_findings(&self) -> Vec<Finding> {
-        let enforced = self.is_enforced.get();
-        let matters = |fault: &Fault| {
-            fault.weight != Weight::Incomplete || enforced || self.is_in_location.get()
-        };
-        let faults = self.findings.take().into_iter();
-        faults
-            .filter(matters)
-            .map(|fault| Finding {
-                severity: if enforced && fault.weight != Weight::Light {
-                    Severity::Error
-                } else {
-                    Severity::Warning
-                },
-                at: fault.at,
-                text: fault.text,
-            })
-            .collect()
+        self.faults.take().into_findings(self.is_enforced.get(), self.is_in_location.get())
     }
 
     /// Whether it says where a credential is.
@@ -431,15 +380,6 @@ fn compile_limits(conf: &mut Conf<'_>, settings: &Settings) -> Result<Vec<Limit>
         .collect()
 }
 
-/// What to say of a secret that is too short for an enforced check.
-fn too_short(subject: &str, len: usize) -> String {
-    let fault = if len == 0 { "empty".into() } else { format!("only {len} bytes long") };
-    format!(
-        "{subject} is {fault}: use at least {MIN_SECRET_LEN} random bytes, such as \
-         \"openssl rand -hex 32\" prints"
-    )
-}
-
 /// Keys the secrets. An empty one is left out: it would verify what anyone can sign.
 fn compile_secrets(
     conf: &mut Conf<'_>,
@@ -497,125 +437,4 @@ fn compile_secrets(
         }
     }
     Ok(secrets)
-}
-
-#[derive(Default)]
-struct Faults(Vec<Fault>);
-
-impl Faults {
-    fn add(&mut self, weight: Weight, at: &Position, text: String) {
-        self.0.push(Fault { weight, at: at.clone(), text });
-    }
-
-    fn heavy(&mut self, at: &Position, text: String) {
-        self.add(Weight::Heavy, at, text);
-    }
-
-    fn light(&mut self, at: &Position, text: String) {
-        self.add(Weight::Light, at, text);
-    }
-
-    fn judge_completeness(&mut self, settings: &Settings, at: &Position) {
-        if settings.message.is_none() {
-            self.add(
-                Weight::Incomplete,
-                at,
-                "\"secure_link_hmac\" has no \"secure_link_hmac_message\": say what is signed, \
-                 for example \"$uri|$arg_ts|$arg_e\""
-                    .into(),
-            );
-        }
-        if settings.secrets.is_none() && settings.keys.is_none() {
-            self.add(
-                Weight::Incomplete,
-                at,
-                "\"secure_link_hmac\" has no key: add \"secure_link_hmac_secret file:...\"".into(),
-            );
-        }
-    }
-
-    fn judge_message(
-        &mut self,
-        conf: &Conf<'_>,
-        message: &Located<Template>,
-        names_path: bool,
-        variables: &Variables,
-        credentials: &[Fields],
-        credential_at: &Position,
-    ) {
-        let Located { value: message, at } = message;
-        if message.as_pieces().is_empty() {
-            self.heavy(
-                at,
-                "\"secure_link_hmac_message\" is empty, so that one link is good for everything: \
-                 say what is signed, for example \"$uri|$arg_ts|$arg_e\""
-                    .into(),
-            );
-            return;
-        }
-        if let Some(variable) = unsigned_variable(message, variables, credentials) {
-            self.heavy(
-                credential_at,
-                format!(
-                    "\"secure_link_hmac\" takes a time or lifetime from \"{variable}\", which is \
-                     not part of \"secure_link_hmac_message\", so that a client could change it: \
-                     add it there"
-                ),
-            );
-        }
-        // Without a credential that can be read, what its fields contain is not known.
-        if !credentials.is_empty()
-            && let Some(ambiguity) =
-                Ambiguity::find(message, variables, credentials, |variable| match variable {
-                    Variable::Named(name) => conf.variable_origin(name) == VariableOrigin::Defined,
-                    Variable::Capture(_) => false,
-                })
-        {
-            self.heavy(at, format!("\"secure_link_hmac_message\" is ambiguous: {ambiguity}"));
-        }
-        if !names_path {
-            self.light(
-                at,
-                "\"secure_link_hmac_message\" has neither \"$uri\" nor \"$request_uri\" nor a \
-                 capture, so that a link is good for every path: add \"$uri\""
-                    .into(),
-            );
-        }
-    }
-
-    fn judge_limits(&mut self, settings: &Settings, credentials: &[Fields]) {
-        for Located { value: LimitSetting { rule, .. }, at } in settings.limits.iter().flatten() {
-            match rule {
-                Rule::Token { .. } if credentials.iter().any(|fields| fields.time().is_none()) => {
-                    self.heavy(
-                        at,
-                        "\"secure_link_hmac_limit\" counts uses of links that never expire, so \
-                         that they would have to be kept for ever: add a time to \
-                         \"secure_link_hmac\""
-                            .into(),
-                    );
-                }
-                Rule::Quota { per: Per::Subject, .. } => self.heavy(
-                    at,
-                    "\"secure_link_hmac_limit\" has \"per=subject\", but links of the scheme \
-                     \"template\" name no subject: write \"per=key\""
-                        .into(),
-                ),
-                _ => {}
-            }
-        }
-    }
-
-    fn judge_time(&mut self, time: TimeField, credentials: &[Fields], at: &Position) {
-        if time.is_expiry() && credentials.iter().any(|fields| fields.lifetime().is_some()) {
-            self.heavy(
-                at,
-                format!(
-                    "\"secure_link_hmac\" has a lifetime, for which \"time={}\" leaves no place: \
-                     write \"token,time\"",
-                    time.name()
-                ),
-            );
-        }
-    }
 }

@@ -1,0 +1,199 @@
+//! What `nginx -t` says of a policy.
+
+use secure_link::{
+    Ambiguity, Fields, MIN_SECRET_LEN, Template, TimeField, Variable, Variables, unsigned_variable,
+};
+
+use crate::config::{Located, Settings};
+use crate::ffi::{Conf, Position, VariableOrigin};
+use crate::limit::{LimitSetting, Per, Rule};
+
+/// Something to be said of the configuration.
+pub struct Finding {
+    /// Whether nginx may start.
+    pub severity: Severity,
+    /// The directive.
+    pub at: Position,
+    /// What is wrong and what to do.
+    pub text: String,
+}
+
+/// Whether nginx may start with a mistake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// It may.
+    Warning,
+    /// It may not.
+    Error,
+}
+
+/// A mistake in a policy, whose weight depends on how the policy is used.
+struct Fault {
+    weight: Weight,
+    at: Position,
+    text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// A warning in any case.
+    Light,
+    /// An error where the policy is enforced, else a warning.
+    Heavy,
+    /// The same, but a block that is only inherited from need not be complete.
+    Incomplete,
+}
+
+/// What to say of a secret that is too short for an enforced check.
+pub fn too_short(subject: &str, len: usize) -> String {
+    let fault = if len == 0 { "empty".into() } else { format!("only {len} bytes long") };
+    format!(
+        "{subject} is {fault}: use at least {MIN_SECRET_LEN} random bytes, such as \
+         \"openssl rand -hex 32\" prints"
+    )
+}
+
+/// The mistakes in a policy.
+#[derive(Default)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// What is to be said of a policy that is used so.
+    pub fn into_findings(self, enforced: bool, in_location: bool) -> Vec<Finding> {
+        let matters = |fault: &Fault| fault.weight != Weight::Incomplete || enforced || in_location;
+        let faults = self.0.into_iter().filter(matters);
+        faults
+            .map(|fault| Finding {
+                severity: if enforced && fault.weight != Weight::Light {
+                    Severity::Error
+                } else {
+                    Severity::Warning
+                },
+                at: fault.at,
+                text: fault.text,
+            })
+            .collect()
+    }
+
+    fn add(&mut self, weight: Weight, at: &Position, text: String) {
+        self.0.push(Fault { weight, at: at.clone(), text });
+    }
+
+    /// Notes what is an error where the policy is enforced, else a warning.
+    pub fn heavy(&mut self, at: &Position, text: String) {
+        self.add(Weight::Heavy, at, text);
+    }
+
+    /// Notes what is a warning in any case.
+    pub fn light(&mut self, at: &Position, text: String) {
+        self.add(Weight::Light, at, text);
+    }
+
+    /// Notes what is missing beside a credential.
+    pub fn judge_completeness(&mut self, settings: &Settings, at: &Position) {
+        if settings.message.is_none() {
+            self.add(
+                Weight::Incomplete,
+                at,
+                "\"secure_link_hmac\" has no \"secure_link_hmac_message\": say what is signed, \
+                 for example \"$uri|$arg_ts|$arg_e\""
+                    .into(),
+            );
+        }
+        if settings.secrets.is_none() && settings.keys.is_none() {
+            self.add(
+                Weight::Incomplete,
+                at,
+                "\"secure_link_hmac\" has no key: add \"secure_link_hmac_secret file:...\"".into(),
+            );
+        }
+    }
+
+    /// Notes what is wrong with the message.
+    pub fn judge_message(
+        &mut self,
+        conf: &Conf<'_>,
+        message: &Located<Template>,
+        names_path: bool,
+        variables: &Variables,
+        credentials: &[Fields],
+        credential_at: &Position,
+    ) {
+        let Located { value: message, at } = message;
+        if message.as_pieces().is_empty() {
+            self.heavy(
+                at,
+                "\"secure_link_hmac_message\" is empty, so that one link is good for everything: \
+                 say what is signed, for example \"$uri|$arg_ts|$arg_e\""
+                    .into(),
+            );
+            return;
+        }
+        if let Some(variable) = unsigned_variable(message, variables, credentials) {
+            self.heavy(
+                credential_at,
+                format!(
+                    "\"secure_link_hmac\" takes a time or lifetime from \"{variable}\", which is \
+                     not part of \"secure_link_hmac_message\", so that a client could change it: \
+                     add it there"
+                ),
+            );
+        }
+        // Without a credential that can be read, what its fields contain is not known.
+        if !credentials.is_empty()
+            && let Some(ambiguity) =
+                Ambiguity::find(message, variables, credentials, |variable| match variable {
+                    Variable::Named(name) => conf.variable_origin(name) == VariableOrigin::Defined,
+                    Variable::Capture(_) => false,
+                })
+        {
+            self.heavy(at, format!("\"secure_link_hmac_message\" is ambiguous: {ambiguity}"));
+        }
+        if !names_path {
+            self.light(
+                at,
+                "\"secure_link_hmac_message\" has neither \"$uri\" nor \"$request_uri\" nor a \
+                 capture, so that a link is good for every path: add \"$uri\""
+                    .into(),
+            );
+        }
+    }
+
+    /// Notes limits that the scheme's links cannot have.
+    pub fn judge_limits(&mut self, settings: &Settings, credentials: &[Fields]) {
+        for Located { value: LimitSetting { rule, .. }, at } in settings.limits.iter().flatten() {
+            match rule {
+                Rule::Token { .. } if credentials.iter().any(|fields| fields.time().is_none()) => {
+                    self.heavy(
+                        at,
+                        "\"secure_link_hmac_limit\" counts uses of links that never expire, so \
+                         that they would have to be kept for ever: add a time to \
+                         \"secure_link_hmac\""
+                            .into(),
+                    );
+                }
+                Rule::Quota { per: Per::Subject, .. } => self.heavy(
+                    at,
+                    "\"secure_link_hmac_limit\" has \"per=subject\", but links of the scheme \
+                     \"template\" name no subject: write \"per=key\""
+                        .into(),
+                ),
+                _ => {}
+            }
+        }
+    }
+
+    /// Notes fields that the kind of time leaves no place for.
+    pub fn judge_time(&mut self, time: TimeField, credentials: &[Fields], at: &Position) {
+        if time.is_expiry() && credentials.iter().any(|fields| fields.lifetime().is_some()) {
+            self.heavy(
+                at,
+                format!(
+                    "\"secure_link_hmac\" has a lifetime, for which \"time={}\" leaves no place: \
+                     write \"token,time\"",
+                    time.name()
+                ),
+            );
+        }
+    }
+}
