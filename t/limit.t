@@ -1,0 +1,601 @@
+# secure_link_hmac_limit: what spends a use and what does not, and quotas. Races, reloads and full zones are in
+# tests/limits.pl, mistakes in tests/nginx-t-limit.pl.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use SecureLink;
+use Test::Nginx::Socket 'no_plan';
+
+our %secret = (acme => 'acme-key' x 4, globex => 'globex-k' x 4);
+our $ring = join "\n", map { "        $_ hex:" . unpack('H*', $secret{$_}) . ';' } sort keys %secret;
+
+# Each block has a zone of its own, which it calls ZONE: where blocks are reloads of one nginx, zones live on.
+my $number = 0;
+
+add_block_preprocessor(sub {
+    my ($block) = @_;
+    $number += 1;
+    my $in = sub { $_[0] =~ s/\bZONE\b/limit$number/gr };
+    $block->set_value(http_config => $in->(<<"_EOC_" . ($block->http_config || '')));
+    secure_link_hmac_zone ZONE:64k;
+    secure_link_hmac_keyring partners {
+$ring
+    }
+    real_ip_header X-Forwarded-For;
+    set_real_ip_from 127.0.0.1;
+_EOC_
+    my $message = $block->config =~ /^secure_link_hmac_message/m ? '' : 'secure_link_hmac_message $uri|$arg_ts|$arg_e;';
+    $block->set_value(config => $in->($message . <<'_EOC_' . $block->config));
+    secure_link_hmac $arg_st,$arg_ts,$arg_e;
+    secure_link_hmac_keys partners $arg_k;
+    add_header X-Verdict $secure_link_hmac_status always;
+    add_header X-Uses $secure_link_hmac_uses always;
+_EOC_
+    $block->set_value(user_files => <<"_EOC_" . ($block->user_files || ''));
+>>> f/a.txt
+a file
+>>> f/b.txt
+another
+>>> g/a.txt
+a file elsewhere
+>>> internal/f/a.txt
+handed over
+>>> f/small
+${\('x' x 2000)}
+>>> f/large
+${\('x' x 20000)}
+>>> internal/f/large
+${\('x' x 20000)}
+>>> sorry.txt
+sorry
+>>> ../conf/users
+ann:{PLAIN}secret
+_EOC_
+    $block->set_value(log_level => 'info');
+});
+
+# A request with a link by acme's key, or by that of the option `by`.
+sub ask {
+    my ($path, %options) = @_;
+    my $method = delete $options{method} || 'GET';
+    my $name   = delete $options{by}     || 'acme';
+    my $args   = join '&', "k=$name", delete $options{args} // ();
+    return "$method " . SecureLink::link($path, secret => $secret{$name}, args => $args, %options);
+}
+
+sub times { my ($count, @what) = @_; return (@what) x $count }
+
+sub verdicts { map { "X-Verdict: $_" } @_ }
+
+sub uses { map { "X-Uses: $_" } @_ }
+
+our ($then, $late) = (time() - 20, time() - 3900);
+
+our $password = 'Authorization: Basic ' . MIME::Base64::encode_base64('ann:secret', '');
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== a link with one use is good once
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+[::ask('/f/a.txt'), ::ask('/f/a.txt'), ::ask('/f/a.txt')]
+--- error_code eval
+[200, 410, 410]
+--- response_headers eval
+[::verdicts('granted', ::times(2, 'exhausted'))]
+--- response_body_like eval
+[qr/\Aa file\n\z/, (qr/410 Gone/) x 2]
+
+
+
+=== the log says so
+--- config
+secure_link_hmac_message "$arg_ts|$arg_e";
+secure_link_hmac_enforce on;
+location /f/ { secure_link_hmac_limit ZONE uses=1; secure_link_hmac_pass /g/a.txt?$args; }
+location /g/ { secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+::ask('/f/a.txt', message => "$::then|3600", ts => $::then)
+--- error_code: 410
+--- error_log eval
+qr/\[info\].*secure_link_hmac: denied: verdict=exhausted key="acme" message="\d+\|3600"/
+
+
+
+=== also of a dry run
+--- config
+secure_link_hmac_message "$arg_ts|$arg_e";
+secure_link_hmac_enforce on;
+location /f/ { secure_link_hmac_limit ZONE uses=1; secure_link_hmac_pass /g/a.txt?$args; }
+location /g/ { secure_link_hmac_enforce dry_run; secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+::ask('/f/a.txt', message => "$::then|3600", ts => $::then)
+--- response_body
+a file elsewhere
+--- response_headers
+X-Verdict: exhausted
+--- error_log eval
+qr/\[info\].*secure_link_hmac: dry run, would deny: verdict=exhausted key="acme" message="\d+\|3600"/
+
+
+
+=== one with three uses three times, and says how many there were
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=3 per=token; }
+--- request eval
+[(map { ::ask('/f/a.txt') } 1 .. 4), ::ask('/f/b.txt')]
+--- error_code eval
+[200, 200, 200, 410, 200]
+--- response_headers eval
+[::uses(1, 2, 3), ::verdicts('exhausted'), ::uses(1)]
+
+
+
+=== links that differ are counted apart, by path, time, lifetime and key
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+[
+    ::ask('/f/a.txt'), ::ask('/f/b.txt'), ::ask('/f/a.txt', e => 3601), ::ask('/f/a.txt', ts => time - 60),
+    ::ask('/f/a.txt', by => 'globex'), ::ask('/f/a.txt', e => 3601),
+]
+--- error_code eval
+[200, 200, 200, 200, 200, 410]
+
+
+
+=== a link is the same however its URL is written
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+[
+    ::ask('/f/a.txt'), ::ask('/f/a.txt', args => 'x=1'), ::ask('/f/a.txt') =~ s/(st=)(.)/sprintf '%s%%%02x', $1, ord $2/er,
+    ::ask('/f/a.txt') =~ s{/a}{/%61}r, ::ask('/f/a.txt') =~ s{/f}{//f/.}r,
+]
+--- error_code eval
+[200, 410, 403, 410, 410]
+
+
+
+=== all locations that name the zone share a link's uses
+--- config
+secure_link_hmac_message "$arg_ts|$arg_e";
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; }
+location /g/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=2; }
+--- request eval
+[map { ::ask("/$_/a.txt", ts => $::then, message => "$::then|3600") } qw(f g f g)]
+--- error_code eval
+[200, 200, 410, 410]
+--- response_headers eval
+[::uses(1, 2), ::verdicts(::times(2, 'exhausted'))]
+
+
+
+=== HEAD is checked, and never counts
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+[(map { ::ask('/f/a.txt', method => 'HEAD') } 1 .. 3), ::ask('/f/a.txt'), ::ask('/f/a.txt', method => 'HEAD')]
+--- error_code eval
+[200, 200, 200, 200, 410]
+--- response_headers eval
+[::verdicts(::times(4, 'granted'), 'exhausted')]
+
+
+
+=== a 401 of auth_basic spends nothing
+--- config
+location /f/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_limit ZONE uses=1;
+    auth_basic "files";
+    auth_basic_user_file users;
+}
+--- request eval
+[map { ::ask('/f/a.txt') } 1 .. 5]
+--- more_headers eval
+['', '', '', $::password, $::password]
+--- error_code eval
+[401, 401, 401, 200, 410]
+
+
+
+=== nor does a 403 of deny
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; deny 192.0.2.1; }
+--- request eval
+[map { ::ask('/f/a.txt') } 1 .. 4]
+--- more_headers eval
+[('X-Forwarded-For: 192.0.2.1') x 2, '', '']
+--- error_code eval
+[403, 403, 200, 410]
+
+
+
+=== nor a link that is not granted
+--- config
+location /f/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_limit ZONE uses=1;
+    secure_link_hmac_revoke $arg_stop;
+}
+--- request eval
+[
+    (map { ::ask('/f/a.txt', args => $_) } 'stop=1', 'stop=1'), ::ask('/f/a.txt', method => 'DELETE'),
+    ::ask('/f/a.txt', by => 'globex') =~ s/k=globex/k=acme/r, ::ask('/f/a.txt'), ::ask('/f/a.txt', args => 'stop=1'),
+]
+--- error_code eval
+[403, 403, 403, 403, 200, 403]
+--- response_headers eval
+[::verdicts('revoked', 'revoked', 'out_of_scope', 'forged', 'granted', 'revoked')]
+
+
+
+=== a file that is not there spends a use
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+[::ask('/f/none.txt'), ::ask('/f/none.txt')]
+--- error_code eval
+[404, 410]
+
+
+
+=== under satisfy any a link that granted spends a use, and one that another method let pass does not
+--- config
+satisfy any;
+auth_basic "files";
+auth_basic_user_file users;
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+[::ask('/f/a.txt') =~ s/st=/st=x/r, ::ask('/f/a.txt'), ::ask('/f/a.txt'), ::ask('/f/a.txt'), 'GET /f/a.txt', ::ask('/f/b.txt')]
+--- more_headers eval
+[$::password, '', $::password, '', $::password, '']
+--- error_code eval
+[200, 200, 200, 401, 200, 200]
+--- response_headers eval
+[::verdicts('malformed', 'granted', 'exhausted', 'exhausted', 'missing', 'granted')]
+
+
+
+=== a dry run spends nothing, and says who is exhausted
+--- config
+secure_link_hmac_message "$arg_ts|$arg_e";
+location /f/ { secure_link_hmac_enforce dry_run; secure_link_hmac_limit ZONE uses=1; }
+location /g/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+[map { ::ask($_, ts => $::then, message => "$::then|3600") } map { "/$_/a.txt" } qw(f f g f g)]
+--- error_code eval
+[200, 200, 200, 200, 410]
+--- response_headers eval
+[::verdicts('granted', 'granted', 'granted', 'exhausted', 'exhausted')]
+
+
+
+=== without enforcement nothing is limited
+--- config
+location /f/ { secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+[map { ::ask('/f/a.txt') } 1 .. 3]
+--- error_code eval
+[200, 200, 200]
+--- response_headers eval
+[::verdicts(::times(3, 'granted'))]
+
+
+
+=== a bypass spends nothing
+--- config
+location /f/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_bypass $arg_free;
+    secure_link_hmac_limit ZONE uses=1;
+}
+--- request eval
+[(map { ::ask('/f/a.txt', args => 'free=1') } 1 .. 2), ::ask('/f/a.txt'), ::ask('/f/a.txt')]
+--- error_code eval
+[200, 200, 200, 410]
+
+
+
+=== within the window the same address may come back, another may not
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1 window=10m; }
+--- request eval
+[map { ::ask('/f/a.txt') } 1 .. 5]
+--- more_headers eval
+[map { "X-Forwarded-For: $_" } '192.0.2.1', '192.0.2.1', '192.0.2.2', '192.0.2.1', '2001:db8::1']
+--- error_code eval
+[200, 200, 410, 200, 410]
+--- response_headers eval
+[::uses(1, 1), ::verdicts('exhausted', 'granted', 'exhausted')]
+
+
+
+=== each address has a window, as far as uses go
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=2 window=10m; }
+--- request eval
+[map { ::ask('/f/a.txt') } 1 .. 6]
+--- more_headers eval
+[map { "X-Forwarded-For: $_" } '2001:db8::1', '2001:db8::2', '2001:db8::1', '2001:db8::3', '2001:db8::2', '192.0.2.1']
+--- error_code eval
+[200, 200, 200, 410, 200, 410]
+--- response_headers eval
+[::uses(1, 2, 2), ::verdicts('exhausted'), ::uses(2), ::verdicts('exhausted')]
+
+
+
+=== a window is for one link
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1 window=10m; }
+--- request eval
+[map { ::ask(@$_) } ['/f/a.txt'], ['/f/b.txt'], ['/f/a.txt', e => 3601], ['/f/a.txt']]
+--- error_code eval
+[200, 200, 200, 200]
+--- response_headers eval
+[::uses(1, 1, 1, 1)]
+
+
+
+=== HEAD opens no window
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1 window=10m; }
+--- request eval
+[::ask('/f/a.txt', method => 'HEAD'), ::ask('/f/a.txt'), ::ask('/f/a.txt')]
+--- more_headers eval
+[map { "X-Forwarded-For: $_" } '192.0.2.1', '192.0.2.2', '192.0.2.1']
+--- error_code eval
+[200, 200, 410]
+
+
+
+=== ranges of one download are one use
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1 window=1m; }
+location /g/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+[(map { ::ask('/f/a.txt') } 1 .. 4), ::ask('/g/a.txt'), ::ask('/g/a.txt')]
+--- more_headers eval
+[map { "Range: bytes=$_" } '0-1', '2-3', '4-', '0-0', '0-1', '2-3']
+--- error_code eval
+[206, 206, 206, 206, 206, 410]
+--- response_body_like eval
+[qr/\Aa \z/, qr/\Afi\z/, qr/\Ale\n\z/, qr/\Aa\z/, qr/\Aa \z/, qr/Gone/]
+
+
+
+=== a link inside its leeway cannot be replayed
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_leeway 10m; secure_link_hmac_limit ZONE uses=1; }
+location /g/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+[(map { ::ask('/f/a.txt', ts => $::late) } 1 .. 3), ::ask('/g/a.txt', ts => $::late)]
+--- error_code eval
+[200, 410, 410, 410]
+--- response_headers eval
+[::verdicts('granted', 'exhausted', 'exhausted', 'expired')]
+
+
+
+=== a hand-off counts once
+--- config
+location /f/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_limit ZONE uses=2;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- request eval
+[map { ::ask('/f/a.txt') } 1 .. 3]
+--- error_code eval
+[200, 200, 410]
+--- response_body_like eval
+[(qr/handed over/) x 2, qr/Gone/]
+--- response_headers eval
+[::uses(1, 2), ::verdicts('exhausted')]
+
+
+
+=== so does a redirect to a place with the same policy
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_limit ZONE uses=1;
+location /d/ { index a.html; }
+location /t/ { try_files /none /f/a.txt; }
+location /e/ { error_page 404 = /f/a.txt; }
+location /n/ { error_page 404 = @named; }
+location @named { rewrite ^ /f/a.txt break; }
+location /p/ { secure_link_hmac_pass /f/a.txt; }
+--- user_files
+>>> d/a.html
+index
+--- request eval
+[map { (::ask($_)) x 2 } '/d/', '/t/x', '/e/x', '/n/x', '/p/x']
+--- error_code eval
+[(200, 410) x 5]
+
+
+
+=== but a place with a policy of its own counts for itself
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_message "$arg_ts|$arg_e";
+location /f/ { secure_link_hmac_limit ZONE uses=2; secure_link_hmac_pass /g/a.txt?$args; }
+location /g/ { secure_link_hmac_limit ZONE uses=2; }
+--- request eval
+[map { ::ask('/f/a.txt', ts => $::then, message => "$::then|3600") } 1, 2]
+--- error_code eval
+[200, 410]
+--- response_headers eval
+[::uses(2), ::verdicts('exhausted')]
+
+
+
+=== a subrequest spends nothing
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_limit ZONE uses=1;
+location /f/ { ssi on; ssi_types text/plain; }
+--- user_files
+>>> f/page.html
+[<!--# include virtual="/f/a.txt" -->] [<!--# include virtual="/f/a.txt" -->]
+--- request eval
+[::ask('/f/page.html'), ::ask('/f/page.html')]
+--- error_code eval
+[200, 410]
+--- response_body_like eval
+[qr/\[a file\n\] \[a file\n\]/, qr/Gone/]
+
+
+
+=== the status of a spent link can be chosen, and its error page is served under the same policy
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_limit ZONE uses=1;
+secure_link_hmac_error exhausted=429;
+error_page 410 429 /sorry.txt;
+--- request eval
+[::ask('/f/a.txt'), ::ask('/f/a.txt'), ::ask('/f/a.txt', ts => time - 7200)]
+--- error_code eval
+[200, 429, 410]
+--- response_body_like eval
+[qr/a file/, (qr/sorry/) x 2]
+--- response_headers eval
+[::verdicts('granted', 'exhausted', 'expired')]
+
+
+
+=== a link that never expires cannot be limited
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; }
+--- request eval
+[::ask('/f/a.txt', e => 0), ::ask('/f/a.txt', e => 0), ::ask('/f/a.txt')]
+--- error_code eval
+[403, 403, 200]
+--- response_headers eval
+[::verdicts('malformed', 'malformed', 'granted')]
+
+
+
+=== uses of a key are a quota for all its links
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=3 per=key period=1h; }
+--- request eval
+[
+    ::ask('/f/a.txt'), ::ask('/f/a.txt'), ::ask('/f/a.txt', method => 'HEAD'), ::ask('/f/b.txt'), ::ask('/f/a.txt', e => 60),
+    ::ask('/f/a.txt', by => 'globex'), ::ask('/f/a.txt', e => 0), ::ask('/f/a.txt', e => 0, by => 'globex'),
+]
+--- error_code eval
+[200, 200, 200, 200, 410, 200, 410, 200]
+--- response_headers eval
+[::uses(1, 2), ::verdicts('granted'), ::uses(3), ::verdicts('exhausted'), ::uses(1), ::verdicts('exhausted'), ::uses(2)]
+
+
+
+=== the request after a quota of bytes is refused, a running one is not cut
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE bytes=5k per=key period=1h; }
+--- request eval
+[
+    ::ask('/f/small'), ::ask('/f/large'), ::ask('/f/small'), ::ask('/f/large'), ::ask('/f/small', method => 'HEAD'),
+    ::ask('/f/large', by => 'globex'), ::ask('/f/small', by => 'globex'),
+]
+--- error_code eval
+[200, 200, 410, 410, 410, 200, 410]
+--- response_headers eval
+[::verdicts('granted', 'granted', ::times(3, 'exhausted'), 'granted', 'exhausted')]
+--- response_body_like eval
+[qr/\Ax{2000}\n\z/, qr/\Ax{20000}\n\z/, (qr/Gone/) x 2, qr/\A\z/, qr/\Ax{20000}\n\z/, qr/Gone/]
+
+
+
+=== a quota of bytes goes on counting after a hand-off
+--- config
+location /f/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_limit ZONE bytes=1k per=key period=1h;
+    secure_link_hmac_pass /internal$uri;
+}
+location /internal/ { internal; }
+--- request eval
+[::ask('/f/large'), ::ask('/f/large'), ::ask('/f/large', by => 'globex')]
+--- error_code eval
+[200, 410, 200]
+
+
+
+=== two limits hold at once, and a denial by one spends nothing of the other
+--- config
+location /f/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_limit ZONE uses=1;
+    secure_link_hmac_limit ZONE uses=2 per=key period=1h;
+}
+--- request eval
+[map { ::ask($_) } '/f/a.txt', '/f/a.txt', '/f/a.txt', '/f/b.txt', '/f/none.txt']
+--- error_code eval
+[200, 410, 410, 200, 410]
+
+
+
+=== a quota of uses and one of bytes with the same period are two
+--- config
+location /f/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_limit ZONE uses=2 per=key period=1h;
+    secure_link_hmac_limit ZONE bytes=1m per=key period=1h;
+    secure_link_hmac_limit ZONE uses=100 per=key period=1d;
+}
+--- request eval
+[map { ::ask('/f/a.txt') } 1 .. 3]
+--- error_code eval
+[200, 200, 410]
+--- response_headers eval
+[::uses(1, 2), ::verdicts('exhausted')]
+
+
+
+=== a limit is inherited, and replaced by a block's own
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_limit ZONE uses=1;
+location /f/ { }
+location /g/ { secure_link_hmac_limit ZONE uses=2; }
+--- request eval
+[(map { ::ask('/f/a.txt') } 1, 2), (map { ::ask('/g/a.txt') } 1 .. 3)]
+--- error_code eval
+[200, 410, 200, 200, 410]
+
+
+
+=== before the access phase variables say what the link says
+--- config
+location /f/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_limit ZONE uses=1;
+    set $early $secure_link_hmac_status;
+    add_header X-Verdicts "$early $secure_link_hmac_status" always;
+}
+--- request eval
+[::ask('/f/a.txt'), ::ask('/f/a.txt')]
+--- error_code eval
+[200, 410]
+--- response_headers eval
+['X-Verdicts: granted granted', 'X-Verdicts: granted exhausted']
+
+
+
+=== where nothing is enforced these are warnings
+--- config
+location /f/ { secure_link_hmac_limit ZONE uses=1 per=subject period=1h; }
+--- request eval
+::ask('/f/a.txt')
+--- response_body
+a file
