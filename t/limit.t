@@ -66,9 +66,7 @@ sub ask {
 }
 
 sub times { my ($count, @what) = @_; return (@what) x $count }
-
 sub verdicts { map { "X-Verdict: $_" } @_ }
-
 sub uses { map { "X-Uses: $_" } @_ }
 
 our ($then, $late) = (time() - 20, time() - 3900);
