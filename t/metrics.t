@@ -146,6 +146,7 @@ error_page 403 410 /sorry.txt;
 --- config
 secure_link_hmac_enforce on;
 secure_link_hmac_meter ZONE;
+log_subrequest on;
 ssi on;
 ssi_types text/plain;
 location /g/ { mirror /f/a.txt; }
@@ -362,6 +363,19 @@ Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/w
 --- response_headers
 Content-Type: text/html; charset=utf-8
 Cache-Control: no-store
+--- response_body_like: ^<!DOCTYPE html>
+
+
+
+=== of formats that it likes alike, the first one
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_meter ZONE; }
+--- request
+GET /m
+--- more_headers
+Accept: image/png, text/html, application/json, text/plain
+--- response_headers
+Content-Type: text/html; charset=utf-8
 --- response_body_like: ^<!DOCTYPE html>
 
 
