@@ -266,7 +266,8 @@ fn set_secret(setting: &mut Setting<'_, '_>) -> Outcome {
     let source = match setting.first().strip_prefix(b"file:") {
         Some(path) => {
             let format = key_format(setting.arguments.get(1).copied())?;
-            let secret = read_key_file(setting.conf, &setting.at, path, format)?;
+            let secret =
+                read_key_file(setting.conf, "secure_link_hmac_secret", &setting.at, path, format)?;
             keep_secret(setting, secret)?
         }
         None if setting.arguments.len() > 1 => {
@@ -324,6 +325,7 @@ pub fn key_format(parameter: Option<&[u8]>) -> Result<SecretFormat, Refusal> {
 /// Reads the secret of a key file, whose path is relative to the configuration's directory.
 pub fn read_key_file(
     conf: &Conf<'_>,
+    directive: &str,
     at: &Position,
     path: &[u8],
     format: SecretFormat,
@@ -340,8 +342,8 @@ pub fn read_key_file(
         conf.warn(
             at,
             format_args!(
-                "a key file {path:?} can be used by every user \
-                 (mode {:03o}): use 'chmod o= {path:?}'",
+                "\"{directive}\" has a key file {path:?} that every user can access (mode {:03o}): \
+                 use 'chmod o= {path:?}'",
                 metadata.mode() & 0o777
             ),
         );

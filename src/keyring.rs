@@ -201,7 +201,13 @@ fn read_secret(
     format: Option<SecretFormat>,
 ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     if let Some(path) = source.strip_prefix(b"file:") {
-        return read_key_file(conf, at, path, format.unwrap_or_default());
+        return read_key_file(
+            conf,
+            "secure_link_hmac_keyring",
+            at,
+            path,
+            format.unwrap_or_default(),
+        );
     }
     if format.is_some() {
         return refuse(format!("has \"format=\" for {}, which only \"file:\" takes", quote(id)));

@@ -271,7 +271,12 @@ pub fn set_limit(setting: &mut Setting<'_, '_>) -> Outcome {
         let at = parameter.iter().position(|&byte| byte == b'=').map_or(0, |at| at + 1);
         let (name, value) = parameter.split_at_checked(at).unwrap_or_default();
         let wrong = || refuse(format!("has an invalid parameter {}: {FORMS}", quote(parameter)));
-        let number = || str::from_utf8(value).ok().and_then(|value| value.parse::<u64>().ok());
+        // Digits only: what `parse` accepts beside them is a sign.
+        let is_number = value.iter().all(u8::is_ascii_digit);
+        let number = || {
+            let text = str::from_utf8(value).ok().filter(|_| is_number);
+            text.and_then(|text| text.parse::<u64>().ok())
+        };
         let is_new = match name {
             b"uses=" => match number() {
                 Some(number) if number > 0 => uses.replace(number).is_none(),

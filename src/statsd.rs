@@ -138,7 +138,8 @@ pub fn set_statsd(setting: &mut Setting<'_, '_>) -> Outcome {
     let host = setting.arguments.first().copied().unwrap_or_default();
     // nginx resolves the names of its own directives at the same time.
     let address = str::from_utf8(host).ok().and_then(|host| host.to_socket_addrs().ok());
-    let Some(address) = address.and_then(|mut addresses| addresses.next()) else {
+    let address = address.and_then(|mut addresses| addresses.next());
+    let Some(address) = address.filter(|address| address.port() != 0) else {
         return refuse(format!(
             "has a host {} that cannot be resolved: write it as in \"127.0.0.1:8125\"",
             quote(host)
