@@ -341,9 +341,10 @@ fn meter(conf: &mut Conf<'_>, child: &mut LocConf) -> Result<(), Failed> {
         && let Some(policy) = child.policy()
     {
         let zone = find_zone(conf, "secure_link_hmac_meter", zone, at)?;
+        zone.note_metered();
         let by = match key {
             Some(key) => MeterKey::Expression(Rc::clone(key)),
-            None => MeterKey::KeyId(zone.meter(policy.key_ids())),
+            None => MeterKey::KeyId(zone.pins(policy.key_ids())),
         };
         child.made_meter = Some(Meter { zone, by });
         conf.main()?.used.logs = true;

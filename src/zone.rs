@@ -52,9 +52,13 @@ pub enum ZoneError {
 }
 
 impl ZoneConf {
-    /// Notes that requests are counted here, by the keys of these ids.
-    pub fn meter(&self, ids: Vec<Box<[u8]>>) -> Rc<Pins> {
+    /// Notes that requests are counted here.
+    pub fn note_metered(&self) {
         self.is_metered.set(true);
+    }
+
+    /// The counters of the keys with these ids, found once the zone is there.
+    pub fn pins(&self, ids: Vec<Box<[u8]>>) -> Rc<Pins> {
         let mut pins = self.pins.borrow_mut();
         if let Some(known) = pins.iter().find(|known| known.ids == ids) {
             return Rc::clone(known);
