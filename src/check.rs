@@ -336,7 +336,12 @@ pub fn keep<'r>(request: Request<'r>, checked: Checked<'r>) {
 /// The check that counts for a request, if any was kept and the location's bypass did not skip
 /// it.
 pub fn counted(request: Request<'_>) -> Option<Checked<'_>> {
-    request.state()?.last.get()
+    let state = request.state()?;
+    let checked = state.last.get()?;
+    // A variable may have made a check all the same.
+    let skipped =
+        state.bypass.get().is_some_and(|bypass| bypass.skips && ptr::eq(bypass.conf, checked.conf));
+    (!skipped).then_some(checked)
 }
 
 /// The query string that was checked, or else the one there is, and the policy that reads it.

@@ -15,8 +15,8 @@ use nginx_sys::{
     ngx_http_core_rewrite_phase, ngx_http_discard_request_body, ngx_http_finalize_request,
     ngx_http_get_flushed_variable, ngx_http_get_variable_pt, ngx_http_internal_redirect,
     ngx_http_named_location, ngx_http_output_filter, ngx_http_phase_handler_pt, ngx_http_request_t,
-    ngx_http_send_header, ngx_http_variable_t, ngx_http_variable_value_t, ngx_int_t, ngx_palloc,
-    ngx_pcalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_time,
+    ngx_http_send_header, ngx_http_variable_t, ngx_http_variable_value_t, ngx_int_t, ngx_list_push,
+    ngx_palloc, ngx_pcalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_time,
 };
 
 use secure_link::Mode;
@@ -306,7 +306,20 @@ impl<'r> Request<'r> {
             (*r).headers_out.status = NGX_HTTP_OK as usize;
             (*r).headers_out.content_length_n = kept.len() as _;
             (*r).headers_out.content_type = string(content_type.as_bytes());
-            (*r).headers_out.content_type_len = content_type.len();
+            // Without its parameters, as nginx counts it for `gzip_types` and the like.
+            let media = content_type.split(';').next().unwrap_or(content_type);
+            (*r).headers_out.content_type_len = media.len();
+            let headers = &raw mut (*r).headers_out.headers;
+            let header: *mut ngx_table_elt_t = ngx_list_push(headers).cast();
+            if header.is_null() {
+                return NGX_ERROR as ngx_int_t;
+            }
+            // Newer versions of nginx have more fields.
+            ptr::write_bytes(header, 0, 1);
+            let header = &mut *header;
+            header.hash = 1;
+            header.key = string(b"Cache-Control");
+            header.value = string(b"no-store");
             let status = ngx_http_send_header(r);
             let has_body = self.method() != b"HEAD";
             if status == NGX_ERROR as ngx_int_t || status > NGX_OK as ngx_int_t || !has_body {
