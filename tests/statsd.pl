@@ -271,7 +271,7 @@ subtest "npm's StatsD server" => sub {
     if (!-e $stats) {
         # In a network namespace of its own, as in scripts/test, npm finds nobody: there scripts/need was before.
         make_path($dir);
-        my $said = `npm install --prefix '$dir' --no-audit --no-fund --no-save --omit=optional --ignore-scripts statsd\@0.9.0 2>&1`;
+        my $said = `timeout 30 npm install --fetch-retries=0 --prefix '$dir' --no-audit --no-fund --no-save --omit=optional --ignore-scripts statsd\@0.9.0 2>&1`;
         $problem = $? == 0 ? 'it holds no statsd' : "npm cannot install it: $said" unless -e $stats;
     }
     if ($problem) {
