@@ -27,11 +27,17 @@ unsafe fn main_conf<'c>(cycle: *mut ngx_cycle_t) -> Option<&'c MainConf> {
     }
 }
 
-/// Whether this process is the one worker that sends. Cache helpers are number 0 as well.
+/// Whether this process serves requests. Others are the master and the cache's helpers.
+fn serves() -> bool {
+    // SAFETY: nginx sets it before it initialises a process.
+    let process = unsafe { ngx_process };
+    process == NGX_PROCESS_SINGLE as usize || process == NGX_PROCESS_WORKER as usize
+}
+
+/// Whether this process is the one worker that sends at each interval.
 fn sends() -> bool {
-    // SAFETY: nginx sets both before it initialises a process.
-    let (process, worker) = unsafe { (ngx_process, ngx_worker) };
-    process == NGX_PROCESS_SINGLE as usize || process == NGX_PROCESS_WORKER as usize && worker == 0
+    // SAFETY: as in `serves`; the number of the only process is 0.
+    serves() && unsafe { ngx_worker } == 0
 }
 
 pub(super) unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
@@ -61,9 +67,11 @@ pub(super) unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int
 
 pub(super) unsafe extern "C" fn exit_process(cycle: *mut ngx_cycle_t) {
     guard(Entry::Process, (), || {
+        // Workers end in any order, each when its last request is done, and whoever ends last sends
+        // what is left.
         // SAFETY: as in `init_process`.
         if let Some(main) = unsafe { main_conf(cycle) }
-            && sends()
+            && serves()
         {
             Statsd::send(main);
         }
