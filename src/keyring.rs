@@ -171,9 +171,7 @@ fn read_key(conf: &Conf<'_>, at: &Position, words: &[&[u8]]) -> Result<RingKey, 
             return refuse(format!("has the parameter {} twice for {}", quote(name), quote(id)));
         }
     }
-    if let (Some(first), Some(last)) = (life.not_before, life.not_after)
-        && first > last
-    {
+    if life.not_before.unwrap_or(i64::MIN) > life.not_after.unwrap_or(i64::MAX) {
         return refuse(format!("has \"not_after\" before \"not_before\" for {}", quote(id)));
     }
     let secret = read_secret(conf, at, id, source, format)?;
