@@ -35,9 +35,9 @@ pub struct KeyLife {
 impl KeyLife {
     /// Whether the key may be used at a time.
     fn is_alive(&self, now: i64) -> bool {
-        !self.revoked
-            && self.not_before.is_none_or(|first| first <= now)
-            && self.not_after.is_none_or(|last| now <= last)
+        let (first, last) =
+            (self.not_before.unwrap_or(i64::MIN), self.not_after.unwrap_or(i64::MAX));
+        !self.revoked && first <= now && now <= last
     }
 
     /// Whether a link that was issued at this time, if it says so, is good with the key.
