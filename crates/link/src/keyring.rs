@@ -32,17 +32,41 @@ pub struct KeyLife {
     pub revoked: bool,
 }
 
-impl KeyLife {
+/// The same as a check needs it.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    first: i64,
+    last: i64,
+    issued_after: i64,
+    revoked: bool,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        KeyLife::default().into()
+    }
+}
+
+impl From<KeyLife> for Bounds {
+    fn from(life: KeyLife) -> Self {
+        Bounds {
+            first: life.not_before.unwrap_or(i64::MIN),
+            last: life.not_after.unwrap_or(i64::MAX),
+            issued_after: life.issued_after.unwrap_or(i64::MIN),
+            revoked: life.revoked,
+        }
+    }
+}
+
+impl Bounds {
     /// Whether the key may be used at a time.
     fn is_alive(&self, now: i64) -> bool {
-        let (first, last) =
-            (self.not_before.unwrap_or(i64::MIN), self.not_after.unwrap_or(i64::MAX));
-        !self.revoked && first <= now && now <= last
+        !self.revoked && self.first <= now && now <= self.last
     }
 
     /// Whether a link that was issued at this time, if it says so, is good with the key.
     pub(crate) fn admits_issue(&self, issued_at: Option<i64>) -> bool {
-        self.issued_after.is_none_or(|first| issued_at.is_some_and(|issued| issued >= first))
+        issued_at.unwrap_or(i64::MIN) >= self.issued_after
     }
 }
 
@@ -100,7 +124,7 @@ struct RingId {
 #[derive(Clone)]
 struct RingKey {
     key: Key,
-    life: KeyLife,
+    life: Bounds,
 }
 
 /// The key that verified a link.
@@ -111,7 +135,7 @@ pub(crate) struct Found<'k> {
     /// The position of the id in the ring.
     pub place: usize,
     /// Its life.
-    pub life: KeyLife,
+    pub life: Bounds,
 }
 
 /// What came of trying the keys of a ring.
@@ -150,7 +174,7 @@ impl Keyring {
         if entry.keys.len() == MAX_KEYS_TRIED {
             return Err(KeyringError::TooManyKeys);
         }
-        entry.keys.push(RingKey { key: Key::new(algorithm, secret), life });
+        entry.keys.push(RingKey { key: Key::new(algorithm, secret), life: life.into() });
         self.most_keys = self.most_keys.max(entry.keys.len());
         let has_length = |decoy: &Key| decoy.algorithm().tag_len() == algorithm.tag_len();
         if !self.decoys.iter().any(has_length) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::algorithm::Tag;
 use crate::key::{NoKey, Secret};
-use crate::keyring::{KeyLife, Keyring, Tried};
+use crate::keyring::{Bounds, Keyring, Tried};
 use crate::request::{JoinError, Request};
 use crate::template::Template;
 use crate::verdict::Verdict;
@@ -32,7 +32,7 @@ pub(crate) struct Verified<'a> {
     /// The position of the id in its ring.
     pub place: Option<usize>,
     /// Its life.
-    pub life: KeyLife,
+    pub life: Bounds,
 }
 
 impl Keys {

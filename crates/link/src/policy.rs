@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::claims::Claims;
-use crate::keyring::KeyLife;
+use crate::keyring::Bounds;
 use crate::request::{Mode, Request};
 use crate::scheme::Scheme;
 use crate::template::{Template, TemplateError, Variables};
@@ -54,7 +54,7 @@ impl Policy {
         &self,
         request: &Request<'a>,
         validity: Validity,
-        life: KeyLife,
+        life: Bounds,
         claims: Claims<'a>,
         now: i64,
     ) -> Check<'a> {
