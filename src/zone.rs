@@ -113,7 +113,10 @@ impl ZoneConf {
             }
             None => {
                 let words = self.memory.words().or_else(|| self.memory.take());
-                Zone::create(words.ok_or_else(too_small)?, needed, random_seed())
+                // What nothing uses yet is ready for both, so that a reload may begin to.
+                let unused = !needed.meter && !needed.limit;
+                let parts = Parts { meter: needed.meter || unused, limit: needed.limit || unused };
+                Zone::create(words.ok_or_else(too_small)?, parts, random_seed())
                     .map_err(|_| too_small())?;
             }
         }
