@@ -7,7 +7,8 @@ package Load;
 #                                      returns what each process has returned
 #     my $client = Load->new($nginx);  a client that keeps its connection
 #     $client->ask($method, $target)   ($status, \%header, $body); asks again if the connection was closed before
-#                                      a byte of the answer, as nginx does with an idle one when it is reloaded
+#                                      a byte of the answer, as nginx does with an idle one when it is reloaded;
+#                                      a third argument is the lines of the header, in place of the one of Host
 #     $client->begin, ->send, ->answer the same in parts, without asking again; answer() returns 0 for none
 #     metrics($nginx, $place)          what secure_link_hmac_metrics counts, with `keys` by key
 
@@ -71,10 +72,11 @@ sub begin {
 }
 
 sub send {
-    my ($self, $method, $target) = @_;
+    my ($self, $method, $target, $lines) = @_;
     local $SIG{PIPE} = 'IGNORE';
     $self->{method} = $method;
-    syswrite $self->{socket}, "$method $target HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    $lines = "Host: localhost\r\n" unless defined $lines;
+    syswrite $self->{socket}, "$method $target HTTP/1.1\r\n$lines\r\n";
 }
 
 sub answer {
@@ -104,9 +106,9 @@ sub lost {
 }
 
 sub ask {
-    my ($self, $method, $target) = @_;
+    my ($self, $method, $target, $lines) = @_;
     for (1 .. 10) {
-        $self->begin->send($method, $target);
+        $self->begin->send($method, $target, $lines);
         my @answer = $self->answer;
         return @answer if $answer[0];
     }
