@@ -12,6 +12,7 @@ package Recipes;
 #     $recipe->grants($what, $link, $text)     the link is good, for a file with this text
 #     $recipe->refuses($what, $link, $status)  it is not
 #     $recipe->covers($what, $link)            no byte of it can be changed
+#     $recipe->ask($link, method => , Header => )  status, headers and body; grants and refuses take headers too
 #     $page->done                              every configuration of the page was used
 #
 # In a block, `listen 80`, /etc/nginx/, /srv/ and 127.0.0.1:8080 stand for what the test has in their place. A link is
@@ -132,13 +133,14 @@ sub run {
     return @said;
 }
 
-# Asks for a link, as a client that may have a cookie.
+# Asks for a link, with a `method` other than GET and headers if they are given: the status, headers and body.
 sub ask {
     my ($self, $link, %headers) = @_;
     my ($host, $target) = $link =~ m{^(?:https?://([^/]+))?(/.*)$}s or die "not a link: $link\n";
-    my $lines = join '', map { "$_: $headers{$_}\r\n" } 'Host', grep { $_ ne 'Host' } sort keys %headers
-        if $headers{Host} ||= $host || 'files.example.com';
-    return $self->{client}->ask(delete $self->{method} || 'GET', $target, $lines);
+    my $method = delete $headers{method} || 'GET';
+    $headers{Host} ||= $host || 'files.example.com';
+    my $lines = join '', map { "$_: $headers{$_}\r\n" } sort keys %headers;
+    return $self->{client}->ask($method, $target, $lines);
 }
 
 sub grants {
