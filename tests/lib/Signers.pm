@@ -19,7 +19,7 @@ our @EXPORT = qw(ask sign);
 
 my $tests  = dirname(dirname(__FILE__));
 my @python = "$tests/../objs/signers/venv/bin/python";
-my @node   = ('node', '--no-deprecation');
+my @node   = ('node', '--no-warnings');
 
 my %program = (
     'PyJWT'                         => [@python, "$tests/signers/pyjwt.py"],
