@@ -165,7 +165,7 @@ sub covers {
     $before = '' unless defined $before;
     my %open;
     if (defined $except) {
-        $open{$_} = 1 for $target =~ $except ? $-[1] .. $+[1] - 1 : die "no such part in $link\n";
+        $open{$_} = 1 for $target =~ $except ? $-[0] .. $+[0] - 1 : die "no such part in $link\n";
     }
     my (%statuses, @granted);
     for my $at (grep { !$open{$_} } 0 .. length($target) - 1) {
