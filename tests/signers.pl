@@ -384,14 +384,14 @@ sub with_path {
     return $written . substr $link->{target}, length $link->{written};
 }
 
-# The arguments in another order, with other escapes, except in the names that are known.
+# The arguments in another order, with other escapes, except in the names that are known and in the signature.
 sub with_other_args {
     my ($target) = @_;
     my ($path, $args) = split /\?/, $target, 2;
     return "$path?" . join '&', shuffle map {
         my ($name, $value) = map { s/%([0-9A-Fa-f]{2})/chr hex $1/egr } split /=/, $_, 2;
         $name = respelled($name) unless $name =~ /\Ax-amz-/i;
-        "$name=" . respelled($value);
+        "$name=" . ($name eq 'X-Amz-Signature' ? $value : respelled($value));
     } split /&/, $args;
 }
 
