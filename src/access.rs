@@ -90,10 +90,10 @@ pub fn log_denial(
     let _ = line.push_escaped(claims.map(|claims| claims.key_id).unwrap_or_default(), 1);
     let _ = line.write_str("\"");
     if let Some(checked) = checked
-        && let Some(signing) = checked.policy.signing()
+        && let Some(message) = checked.policy.message()
     {
         let _ = line.write_str(" message=\"");
-        let mut pieces = signing.message.pieces(checked.inputs);
+        let mut pieces = message.pieces(checked.inputs);
         // The first piece that does not fit ends the message.
         let _ = pieces.all(|piece| line.push_escaped(piece, 1));
         let _ = line.write_str("\"");

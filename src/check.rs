@@ -65,6 +65,8 @@ pub struct Checked<'r> {
     mode: Mode,
     method: &'r [u8],
     uri: &'r [u8],
+    /// Where nginx keeps the client's address, which another one takes the place of.
+    address: *const u8,
     pass: u32,
 }
 
@@ -94,6 +96,7 @@ impl<'r> Checked<'r> {
             self.method == request.method()
                 && self.uri == request.uri()
                 && self.args == request.args()
+                && self.address == request.address_text().as_ptr()
         };
         // A grant goes along where nginx or the operator redirects the request.
         let carried = || {
@@ -199,11 +202,11 @@ fn verify_and_revoke<'r>(
     mode: Mode,
     state: &'r State<'r>,
 ) -> Result<Checked<'r>, NotEvaluated> {
-    let (inputs, repeated_argument) = policy.inputs(request)?;
+    let offered = policy.inputs(request)?;
     let now = now();
     let check = match policy.engine() {
         Some(engine) => {
-            let offer = request.offer(inputs, repeated_argument, mode)?;
+            let offer = request.offer(&offered, mode)?;
             verify(engine, &offer, now)
         }
         None => Check::denied(Verdict::UnknownKey),
@@ -212,7 +215,7 @@ fn verify_and_revoke<'r>(
         check,
         now,
         args: request.args(),
-        inputs,
+        inputs: offered.values,
         policy,
         limits: Limits::Unseen,
         uses: None,
@@ -220,6 +223,7 @@ fn verify_and_revoke<'r>(
         mode,
         method: request.method(),
         uri: request.uri(),
+        address: request.address_text().as_ptr(),
         pass: request.pass(),
     };
     if check.claims.is_some() && !policy.revoke().is_empty() {

@@ -1,10 +1,10 @@
 //! The configuration of a block: what is written there, what it inherits, and what a request
 //! reads of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use secure_link::{Algorithm, Encoding, TimeField, Verdict};
+use secure_link::{Algorithm, Encoding, Escape, SchemeKind, Scope, TimeField, Verdict};
 use zeroize::Zeroizing;
 
 use crate::directives::{Directive, Refusal, Setting};
@@ -35,6 +35,40 @@ pub enum Credential {
     /// In the first of these texts that is not empty.
     Values(Vec<Box<[u8]>>),
 }
+
+/// How credentials are written, and what their MAC covers.
+#[derive(Clone)]
+pub enum SchemeSetting {
+    /// A token over a message; what its second field says.
+    Template(TimeField),
+    /// JSON Web Tokens.
+    Jwt,
+    /// Akamai's EdgeAuth tokens.
+    EdgeAuth { salt: Option<Box<[u8]>>, escape: Option<Escape> },
+    /// AWS Signature Version 4.
+    SigV4 { region: Option<Box<[u8]>>, service: Option<Box<[u8]>> },
+}
+
+impl Default for SchemeSetting {
+    fn default() -> Self {
+        SchemeSetting::Template(TimeField::default())
+    }
+}
+
+impl SchemeSetting {
+    /// The scheme without its parameters.
+    pub fn kind(&self) -> SchemeKind {
+        match self {
+            SchemeSetting::Template(_) => SchemeKind::Template,
+            SchemeSetting::Jwt => SchemeKind::Jwt,
+            SchemeSetting::EdgeAuth { .. } => SchemeKind::EdgeAuth,
+            SchemeSetting::SigV4 { .. } => SchemeKind::SigV4,
+        }
+    }
+}
+
+/// A claim that links must have, and its value with variables.
+pub type RequiredClaim = (Box<[u8]>, Box<[u8]>);
 
 /// An algorithm's name may be unknown as long as nothing enforces its policy.
 #[derive(Clone)]
@@ -168,7 +202,7 @@ macro_rules! settings {
 
 settings! {
     credential: Located<Credential>,
-    scheme: Located<TimeField>,
+    scheme: Located<SchemeSetting>,
     message: Located<Box<[u8]>>,
     secrets: Vec<Located<SecretSource>>,
     keys: Located<RingKeys>,
@@ -177,8 +211,78 @@ settings! {
     leeway: Located<i64>,
     max_lifetime: Located<i64>,
     methods: Located<Vec<Box<[u8]>>>,
+    scope: Located<Scope>,
+    require: Located<Vec<RequiredClaim>>,
     revoke: Located<Rc<[Complex]>>,
     limits: Vec<Located<LimitSetting>>,
+}
+
+impl Settings {
+    /// The scheme.
+    pub fn kind(&self) -> SchemeKind {
+        self.scheme.as_ref().map(|scheme| scheme.value.kind()).unwrap_or(SchemeKind::Template)
+    }
+
+    /// Whether the credential is cancelled, so that the block is open.
+    pub fn is_off(&self) -> bool {
+        matches!(self.credential, Some(Located { value: Credential::Off, .. }))
+    }
+
+    /// The directive that says where the credential is, if there is one: in sigv4 the scheme
+    /// itself.
+    pub fn credential_at(&self) -> Option<&Position> {
+        match (&self.credential, &self.scheme) {
+            (Some(Located { value: Credential::Off, .. }), _) => None,
+            (_, Some(scheme)) if self.kind() == SchemeKind::SigV4 => Some(&scheme.at),
+            (credential, _) => credential.as_ref().map(|credential| &credential.at),
+        }
+    }
+
+    /// Completes the settings of a block, and checks that the scheme uses what the block sets.
+    fn complete(&mut self, parent: &Settings, conf: &Conf<'_>) -> Result<(), Failed> {
+        let own = self.clone();
+        self.inherit(parent);
+        if own.kind() == SchemeKind::SigV4 && own.credential.is_none() && self.is_off() {
+            self.credential = None;
+        }
+        own.check_use(self.kind(), conf)
+    }
+
+    /// Checks that a scheme uses what is set.
+    fn check_use(&self, kind: SchemeKind, conf: &Conf<'_>) -> Result<(), Failed> {
+        use SchemeKind::{EdgeAuth, Jwt, SigV4, Template};
+
+        fn at<T>(setting: &Option<Located<T>>) -> Option<&Position> {
+            setting.as_ref().map(|setting| &setting.at)
+        }
+        if let Some(values) = self.credential.as_ref().filter(|_| kind == SigV4 && !self.is_off()) {
+            return Err(conf.error(
+                &values.at,
+                "\"secure_link_hmac\" has a value, but the scheme \"sigv4\" reads arguments of its \
+                 own: remove it",
+            ));
+        }
+        let uses: [(&str, Option<&Position>, &[SchemeKind]); 4] = [
+            ("_encoding", at(&self.encoding), &[Template]),
+            ("_algorithm", at(&self.algorithm), &[Template, Jwt, EdgeAuth]),
+            ("_scope", at(&self.scope), &[Jwt]),
+            ("_require", at(&self.require), &[Jwt, EdgeAuth, SigV4]),
+        ];
+        for (name, at, kinds) in uses {
+            if let Some(at) = at.filter(|_| !kinds.contains(&kind)) {
+                return Err(conf.error(
+                    at,
+                    format_args!(
+                        "\"secure_link_hmac{name}\" is not used by the scheme \"{}\" of this \
+                         block: remove it, or write \"secure_link_hmac_scheme {}\"",
+                        kind.name(),
+                        kinds.first().map(|kind| kind.name()).unwrap_or_default()
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn inherit<T: Clone>(child: &mut Option<T>, parent: &Option<T>) {
@@ -269,6 +373,8 @@ pub struct MainConf {
     pub secrets: Vec<Zeroizing<Vec<u8>>>,
     /// Rings, with the secrets of their keys, likewise.
     pub rings: Vec<Ring>,
+    /// The scheme for which each secret is used, by a digest of the secret.
+    pub secret_uses: HashMap<[u64; 4], SchemeKind>,
     policies: Vec<Rc<LinkPolicy>>,
     named: Vec<(Located<Rc<PassTarget>>, Server)>,
     findings: Vec<Finding>,
@@ -313,13 +419,14 @@ pub fn merge(conf: &mut Conf<'_>, parent: &mut LocConf, child: &mut LocConf) -> 
     block.captures.extend(&parent.captures);
     child.captures.clone_from(&block.captures);
     if parent.policy.is_none() && !parent.settings.is_empty() {
+        parent.settings.check_use(parent.settings.kind(), conf)?;
         parent.policy = Some(freeze(conf, &parent.settings, &block)?);
     }
     child.policy = if child.settings.is_empty() {
         child.settings = parent.settings.clone();
         parent.policy.clone()
     } else {
-        child.settings.inherit(&parent.settings);
+        child.settings.complete(&parent.settings, conf)?;
         Some(freeze(conf, &child.settings, &block)?)
     };
     let enforced_here = child.enforce.is_some();
@@ -397,17 +504,17 @@ fn enforce(
         note_use(child, block);
         return Ok(());
     };
-    let credential = child.settings.credential.as_ref().map(|credential| &credential.value);
-    match (enforce.value, credential) {
-        (Enforce::On, Some(Credential::Off)) if enforced_here => {
+    let (is_off, has_none) = (child.settings.is_off(), child.settings.credential_at().is_none());
+    match enforce.value {
+        Enforce::On if is_off && enforced_here => {
             return Err(conf.error(
                 &enforce.at,
                 "\"secure_link_hmac_enforce\" is on where \"secure_link_hmac\" is off: \
                  remove one of them",
             ));
         }
-        (_, Some(Credential::Off)) => child.enforced = Enforce::Off,
-        (Enforce::On, None) => {
+        _ if is_off => child.enforced = Enforce::Off,
+        Enforce::On if has_none => {
             return Err(conf.error(
                 &enforce.at,
                 format_args!(
@@ -417,7 +524,7 @@ fn enforce(
                 ),
             ));
         }
-        (Enforce::DryRun, None) => {
+        Enforce::DryRun if has_none => {
             child.enforced = Enforce::DryRun;
             conf.main()?.findings.push(Finding {
                 severity: Severity::Warning,
@@ -427,7 +534,7 @@ fn enforce(
                     .into(),
             });
         }
-        (value, _) => child.enforced = value,
+        value => child.enforced = value,
     }
     conf.main()?.used.enforces |= child.enforced != Enforce::Off;
     note_use(child, block);
@@ -481,12 +588,22 @@ fn pass(
 /// Reports what is wrong with the policies as they are used, and tells what is used at all.
 pub fn finish(conf: &mut Conf<'_>) -> Result<Used, Failed> {
     let main = std::mem::take(conf.main()?);
-    let MainConf { secrets, rings, policies, named, mut findings, zones, statsd, used } = main;
+    let MainConf {
+        secrets,
+        rings,
+        secret_uses,
+        policies,
+        named,
+        mut findings,
+        zones,
+        statsd,
+        used,
+    } = main;
     // nginx calls the zones once it has their memory, and workers send.
     let main = conf.main()?;
     (main.zones, main.statsd) = (zones, statsd);
     // All keys are made; what they were made of is wiped.
-    drop((secrets, rings));
+    drop((secrets, rings, secret_uses));
 
     findings.extend(policies.iter().flat_map(|policy| policy.take_findings()));
     // Of equal ones the error is the one to report.

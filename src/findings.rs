@@ -1,7 +1,8 @@
 //! What `nginx -t` says of a policy.
 
 use secure_link::{
-    Ambiguity, Fields, MIN_SECRET_LEN, Template, TimeField, Variable, Variables, unsigned_variable,
+    Ambiguity, Fields, MIN_SECRET_LEN, SchemeKind, Template, TimeField, Variable, Variables,
+    unsigned_variable,
 };
 
 use crate::config::{Located, Settings};
@@ -89,9 +90,40 @@ impl Faults {
         self.add(Weight::Light, at, text);
     }
 
+    /// Notes a value of a credential that is empty; `example` is one that is not.
+    pub fn empty_value(&mut self, at: &Position, example: &str) {
+        self.heavy(
+            at,
+            format!(
+                "\"secure_link_hmac\" has an empty value, which no link can match: write \
+                 \"{example}\" or \"off\""
+            ),
+        );
+    }
+
+    /// Notes a secret that two schemes share.
+    pub fn shared_secret(
+        &mut self,
+        subject: &str,
+        at: &Position,
+        kind: SchemeKind,
+        other: SchemeKind,
+    ) {
+        self.light(
+            at,
+            format!(
+                "{subject} has a secret that signs links of the scheme \"{}\" and of the scheme \
+                 \"{}\", so that a message of one could be a credential of the other: use two \
+                 secrets",
+                kind.name(),
+                other.name()
+            ),
+        );
+    }
+
     /// Notes what is missing beside a credential.
     pub fn judge_completeness(&mut self, settings: &Settings, at: &Position) {
-        if settings.message.is_none() {
+        if settings.message.is_none() && settings.kind() == SchemeKind::Template {
             self.add(
                 Weight::Incomplete,
                 at,
@@ -172,12 +204,16 @@ impl Faults {
                             .into(),
                     );
                 }
-                Rule::Quota { per: Per::Subject, .. } => self.heavy(
-                    at,
-                    "\"secure_link_hmac_limit\" has \"per=subject\", but links of the scheme \
-                     \"template\" name no subject: write \"per=key\""
-                        .into(),
-                ),
+                Rule::Quota { per: Per::Subject, .. } if !settings.kind().names_subject() => {
+                    self.heavy(
+                        at,
+                        format!(
+                            "\"secure_link_hmac_limit\" has \"per=subject\", but links of the \
+                             scheme \"{}\" name no subject: write \"per=key\"",
+                            settings.kind().name()
+                        ),
+                    );
+                }
                 _ => {}
             }
         }

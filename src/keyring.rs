@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use secure_link::{
     Algorithm, KeyDescription, KeyLife, Keyring, KeyringError, MAX_KEYS_TRIED, MIN_SECRET_LEN,
-    SecretFormat, check_key_id, parse_date,
+    SchemeKind, SecretFormat, check_key_id, digest, parse_date,
 };
 use zeroize::Zeroizing;
 
@@ -21,9 +21,11 @@ pub struct Ring {
     /// Its name.
     pub name: Box<[u8]>,
     keys: Vec<RingKey>,
+    /// The scheme of the links that the keys sign, and who said so.
+    serves: Option<(SchemeKind, Position)>,
     /// The keyed state, for each algorithm that a location gives to keys without one of their
     /// own: made once, and shared by all locations.
-    made: Vec<(Algorithm, Arc<Keyring>)>,
+    made: Vec<(SchemeKind, Algorithm, Arc<Keyring>)>,
 }
 
 struct RingKey {
@@ -35,19 +37,56 @@ struct RingKey {
 }
 
 impl Ring {
+    /// Notes that the keys sign links of a scheme, and tells whether that is new; another scheme
+    /// that they sign is an error.
+    pub fn serve(
+        &mut self,
+        scheme: SchemeKind,
+        at: &Position,
+    ) -> Result<bool, (SchemeKind, Position)> {
+        match &self.serves {
+            Some((served, served_at)) if *served != scheme => Err((*served, served_at.clone())),
+            Some(_) => Ok(false),
+            None => {
+                self.serves = Some((scheme, at.clone()));
+                Ok(true)
+            }
+        }
+    }
+
     /// The keys, with an algorithm for those that have none of their own.
-    pub fn keyring(&mut self, default: Algorithm) -> Result<Arc<Keyring>, KeyringError> {
-        if let Some((_, ring)) = self.made.iter().find(|(algorithm, _)| *algorithm == default) {
+    pub fn keyring(
+        &mut self,
+        scheme: SchemeKind,
+        default: Algorithm,
+    ) -> Result<Arc<Keyring>, KeyringError> {
+        let is_same = |made: &&(SchemeKind, Algorithm, _)| made.0 == scheme && made.1 == default;
+        if let Some((_, _, ring)) = self.made.iter().find(is_same) {
             return Ok(Arc::clone(ring));
         }
-        let ring = Arc::new(Keyring::new(self.keys.iter().map(|key| KeyDescription {
+        let descriptions = self.keys.iter().map(|key| KeyDescription {
             id: &key.id,
             secret: &key.secret,
             algorithm: key.algorithm.unwrap_or(default),
             life: key.life,
-        }))?);
-        self.made.push((default, Arc::clone(&ring)));
+        });
+        let ring = Arc::new(Keyring::prefixed(scheme.key_prefix(), descriptions)?);
+        self.made.push((scheme, default, Arc::clone(&ring)));
         Ok(ring)
+    }
+
+    /// A key whose algorithm a scheme does not have.
+    pub fn misfit(&self, scheme: SchemeKind) -> Option<(&Position, &[u8], Algorithm)> {
+        self.keys.iter().find_map(|key| {
+            let algorithm = key.algorithm?;
+            let fits = scheme.algorithms().contains(&algorithm);
+            (!fits).then_some((&key.at, &*key.id, algorithm))
+        })
+    }
+
+    /// The places of secrets and what tells one from others.
+    pub fn digests(&self) -> impl Iterator<Item = (&Position, [u64; 4])> {
+        self.keys.iter().map(|key| (&key.at, digest([key.secret.as_slice()].into_iter())))
     }
 
     /// The places and lengths of secrets that are too short for an enforced check.
@@ -107,7 +146,7 @@ pub fn set_keyring(setting: &mut Setting<'_, '_>) -> Outcome {
             return Err(setting.conf.error(&key.at, text).into());
         }
     }
-    let ring = Ring { name, keys, made: Vec::new() };
+    let ring = Ring { name, keys, serves: None, made: Vec::new() };
     setting.conf.main()?.rings.push(ring);
     Ok(())
 }

@@ -16,6 +16,7 @@
 
 mod access;
 mod check;
+mod compile;
 mod config;
 mod directives;
 mod ffi;

@@ -1,5 +1,6 @@
 //! Limits: how often a link is used, and how much a key or subject takes in a period.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use secure_link::{Claims, Verdict, digest};
@@ -253,7 +254,11 @@ impl Limit {
 /// A link and a client: half of each is enough to tell them apart.
 fn window_id(request: Request<'_>, claims: &Claims<'_>) -> Id {
     let [link, rest, ..] = claims.link;
-    let address = u128::from_be_bytes(request.client_address());
+    let address = match request.client_address() {
+        Some(IpAddr::V4(address)) => address.to_ipv6_mapped().to_bits(),
+        Some(IpAddr::V6(address)) => address.to_bits(),
+        None => 0,
+    };
     [link, rest, (address >> 64) as u64, address as u64]
 }
 

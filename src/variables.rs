@@ -54,7 +54,7 @@ pub const VARIABLES: &[ModuleVariable] = &[
     ModuleVariable { name: "secure_link_hmac_token", field: Field::Token },
 ];
 
-/// Names of variables that hold a claim begin so. A credential of the template scheme has none.
+/// Names of variables that hold a claim begin so.
 pub const CLAIM_PREFIX: &str = "secure_link_hmac_claim_";
 
 /// The value of a variable.
@@ -67,6 +67,15 @@ pub fn get(request: Request<'_>, field: Field) -> Result<Value<'_>, NotEvaluated
             None => Ok(None),
         },
     }
+}
+
+/// The claim that a variable's name stands for.
+pub fn claim<'r>(request: Request<'r>, name: &[u8]) -> Result<Value<'r>, NotEvaluated> {
+    let Some(claims) = check::current(request)?.and_then(|checked| checked.check.claims) else {
+        return Ok(None);
+    };
+    let arena = request.alloc(1, request).and_then(|arena| arena.first()).ok_or(NotEvaluated)?;
+    Ok(claims.named(name, arena).and_then(printable))
 }
 
 fn of_check<'r>(
@@ -135,9 +144,8 @@ fn args(request: Request<'_>) -> Result<Value<'_>, NotEvaluated> {
 
 fn token(request: Request<'_>) -> Result<Value<'_>, NotEvaluated> {
     let Some(policy) = request.conf().signing_policy() else { return Ok(None) };
-    let Some(signing) = policy.signing() else { return Ok(None) };
-    let (inputs, repeated) = policy.inputs(request)?;
-    let offer = request.offer(inputs, repeated, secure_link::Mode::Advisory)?;
+    let Some((signing, offered)) = policy.signing(request)? else { return Ok(None) };
+    let offer = request.offer(&offered, secure_link::Mode::Advisory)?;
     match signing.sign(&offer, now()) {
         Some(tag) => {
             let mut text = [0; Encoding::MAX_LEN];

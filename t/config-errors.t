@@ -235,10 +235,10 @@ qr{\[emerg\].*"secure_link_hmac_secret".*format=pem.* in \S+/nginx\.conf:\d+$}
 location /files/ {
     POLICY
     secure_link_hmac_enforce on;
-    secure_link_hmac_scheme jwt;
+    secure_link_hmac_scheme jws;
 }
 --- error_log eval
-qr{\[emerg\].*"secure_link_hmac_scheme".*"jwt".* in \S+/nginx\.conf:\d+$}
+qr{\[emerg\].*"secure_link_hmac_scheme".*"jws".* in \S+/nginx\.conf:\d+$}
 
 
 

@@ -41,12 +41,30 @@ bad 'secure_link_hmac', '"$arg_st,$"', '$arg_st,$';
 bad 'secure_link_hmac', '"${arg_st"', '${arg_st';
 good 'secure_link_hmac', '"$arg_st,$arg_ts,$arg_e" $cookie_st,$arg_ts,$arg_e $http_x_st,$arg_ts,$arg_e';
 
-bad 'secure_link_hmac_scheme', $_, '"' . (split ' ')[0] . '"' for 'jwt', 'edgeauth', 'sigv4', 'Template', 'none';
+bad 'secure_link_hmac_scheme', $_, '"' . (split ' ')[0] . '"' for 'jws', 'JWT', 'sigv2', 'Template', 'none';
 bad 'secure_link_hmac_scheme', '""';
 bad 'secure_link_hmac_scheme', "template $_", qr/\Q$_\E|time=/ for
     'time=never', 'time=', 'time', 'issued', 'time=Issued', 'time=hex', 'salt=x', 'time=issued time=expires';
 bad 'secure_link_hmac_scheme', 'template template';
 good 'secure_link_hmac_scheme', $_ for 'template', 'template time=issued', 'template time=issued_hex';
+bad 'secure_link_hmac_scheme', "$$_[0] $$_[1]", $$_[2] for
+    ['jwt',      'time=issued',                      '"time="'],
+    ['jwt',      'HS256',                            '"HS256"'],
+    ['edgeauth', 'salt=',                            'salt='],
+    ['edgeauth', 'salt=a salt=b',                    '"salt=" twice'],
+    ['edgeauth', 'escape_early=path',                '"path"'],
+    ['edgeauth', 'escape_early escape_early',        '"escape_early" twice'],
+    ['edgeauth', 'escape_early escape_early=form',   '"escape_early="'],
+    ['edgeauth', 'pepper=secret',                    '"pepper="'],
+    ['sigv4',    'region=',                          'region='],
+    ['sigv4',    'bucket=a',                         '"bucket="'],
+    ['sigv4',    'service=s3 service=s3',            '"service=" twice'];
+for my $scheme ('jwt', 'edgeauth', 'edgeauth salt=s', 'edgeauth escape_early salt=s', 'edgeauth escape_early=component') {
+    accepted "secure_link_hmac_scheme $scheme", location("$key secure_link_hmac \$arg_token; "
+        . "secure_link_hmac_scheme $scheme; secure_link_hmac_enforce on;");
+}
+accepted "secure_link_hmac_scheme $_", location("$key secure_link_hmac_scheme $_; secure_link_hmac_enforce on;")
+    for 'sigv4', 'sigv4 region=eu-west-1', 'sigv4 region=a service=s3';
 accepted "secure_link_hmac_scheme template time=$_", location("$key secure_link_hmac \$arg_st,\$arg_e; "
     . "secure_link_hmac_message \$uri|\$arg_e; secure_link_hmac_scheme template time=$_; "
     . 'secure_link_hmac_enforce on;') for 'expires', 'expires_hex';
@@ -134,6 +152,7 @@ for my $directive (qw(
     secure_link_hmac secure_link_hmac_scheme secure_link_hmac_message secure_link_hmac_secret
     secure_link_hmac_algorithm secure_link_hmac_encoding secure_link_hmac_leeway
     secure_link_hmac_max_lifetime secure_link_hmac_methods secure_link_hmac_revoke
+    secure_link_hmac_scope secure_link_hmac_require
     secure_link_hmac_enforce secure_link_hmac_error secure_link_hmac_bypass
     secure_link_hmac_log_level secure_link_hmac_pass
 )) {

@@ -299,9 +299,14 @@ unsafe extern "C" fn get_variable(
 unsafe extern "C" fn get_claim(
     r: *mut ngx_http_request_t,
     value: *mut ngx_http_variable_value_t,
-    _name: usize,
+    name: usize,
 ) -> ngx_int_t {
-    with_request(Entry::Variable, r, ERROR, |_| answer(value, Ok(None)))
+    with_request(Entry::Variable, r, ERROR, |request| {
+        // SAFETY: for variables of a prefix nginx hands over the whole name, in lower case.
+        let name = unsafe { ptr::with_exposed_provenance::<ngx_str_t>(name).as_ref() };
+        let name = name.and_then(|name| name.as_bytes().strip_prefix(CLAIM_PREFIX.as_bytes()));
+        answer(value, name.map_or(Ok(None), |name| variables::claim(request, name)))
+    })
 }
 
 fn answer(

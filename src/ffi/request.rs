@@ -3,20 +3,21 @@
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::mem::{align_of, size_of};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::OnceLock;
 
 use nginx_sys::{
     NGX_ALIGNMENT, NGX_DONE, NGX_ERROR, NGX_HTTP_OK, NGX_HTTP_SATISFY_ANY, NGX_OK, ngx_buf_t,
-    ngx_chain_t, ngx_http_complex_value, ngx_http_core_find_config_phase, ngx_http_core_loc_conf_t,
-    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_core_post_rewrite_phase,
-    ngx_http_core_rewrite_phase, ngx_http_discard_request_body, ngx_http_finalize_request,
-    ngx_http_get_flushed_variable, ngx_http_get_variable_pt, ngx_http_internal_redirect,
-    ngx_http_named_location, ngx_http_output_filter, ngx_http_phase_handler_pt, ngx_http_request_t,
-    ngx_http_send_header, ngx_http_variable_t, ngx_http_variable_value_t, ngx_int_t, ngx_list_push,
-    ngx_palloc, ngx_pcalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_time,
+    ngx_chain_t, ngx_hash_key, ngx_http_complex_value, ngx_http_core_find_config_phase,
+    ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
+    ngx_http_core_post_rewrite_phase, ngx_http_core_rewrite_phase, ngx_http_discard_request_body,
+    ngx_http_finalize_request, ngx_http_get_flushed_variable, ngx_http_get_variable,
+    ngx_http_get_variable_pt, ngx_http_internal_redirect, ngx_http_named_location,
+    ngx_http_output_filter, ngx_http_phase_handler_pt, ngx_http_request_t, ngx_http_send_header,
+    ngx_http_variable_t, ngx_http_variable_value_t, ngx_int_t, ngx_list_push, ngx_palloc,
+    ngx_pcalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_time,
 };
 
 use secure_link::Mode;
@@ -27,6 +28,7 @@ use super::module;
 use super::value::{Complex, VariableIndex};
 use crate::check::State;
 use crate::config::LocConf;
+use crate::policy::Offered;
 
 /// nginx could not evaluate something, for want of memory or by an error that it logs itself.
 #[derive(Clone, Copy, Debug)]
@@ -195,12 +197,22 @@ impl<'r> Request<'r> {
     /// What the request offers to a check.
     pub fn offer(
         self,
-        inputs: &'r [&'r [u8]],
-        repeated_argument: bool,
+        offered: &Offered<'r>,
         mode: Mode,
     ) -> Result<secure_link::Request<'r>, NotEvaluated> {
-        let arena = self.alloc(1, self).and_then(|arena| arena.first()).ok_or(NotEvaluated)?;
-        Ok(secure_link::Request { inputs, repeated_argument, method: self.method(), mode, arena })
+        let kept = self.alloc(1, self).and_then(|kept| kept.first()).ok_or(NotEvaluated)?;
+        Ok(secure_link::Request {
+            inputs: offered.values,
+            repeated_argument: offered.is_unreadable,
+            method: self.method(),
+            path: self.uri(),
+            target: bytes(&self.r().unparsed_uri),
+            query: self.args(),
+            host: bytes(&self.r().headers_in.server),
+            client: kept,
+            mode,
+            arena: kept,
+        })
     }
 
     /// What the module has noted for this request, if it has. Of the main request: a subrequest
@@ -267,22 +279,30 @@ impl<'r> Request<'r> {
         unsafe { log::write((*self.r().connection).log, level, line) }
     }
 
-    /// The address of the client as an IPv6 address, IPv4 mapped (RFC 4291, section 2.5.5.2); zero
-    /// for any other family.
-    pub fn client_address(&self) -> [u8; 16] {
+    /// The address of the client; `None` for a connection that is not one of IP.
+    pub fn client_address(&self) -> Option<IpAddr> {
         // SAFETY: a request's connection has the address of its client, whose family says which
         // structure it is.
         unsafe {
             let address = (*self.r().connection).sockaddr.cast::<libc::sockaddr>();
-            match address.as_ref().map(|address| i32::from(address.sa_family)) {
-                Some(libc::AF_INET) => {
+            match i32::from(address.as_ref()?.sa_family) {
+                libc::AF_INET => {
                     let bits = (*address.cast::<libc::sockaddr_in>()).sin_addr.s_addr;
-                    Ipv4Addr::from(u32::from_be(bits)).to_ipv6_mapped().octets()
+                    Some(Ipv4Addr::from(u32::from_be(bits)).into())
                 }
-                Some(libc::AF_INET6) => (*address.cast::<libc::sockaddr_in6>()).sin6_addr.s6_addr,
-                _ => [0; 16],
+                libc::AF_INET6 => {
+                    let bytes = (*address.cast::<libc::sockaddr_in6>()).sin6_addr.s6_addr;
+                    Some(Ipv6Addr::from(bytes).into())
+                }
+                _ => None,
             }
         }
+    }
+
+    /// The address of the client as nginx writes it.
+    pub fn address_text(&self) -> &'r [u8] {
+        // SAFETY: a request has a connection.
+        bytes(unsafe { &(*self.r().connection).addr_text })
     }
 
     /// The bytes that were sent to the client.
@@ -367,6 +387,42 @@ impl<'r> Request<'r> {
 impl secure_link::Arena for Request<'_> {
     fn alloc(&self, len: usize) -> Option<&mut [u8]> {
         Request::alloc(self, len, 0)
+    }
+}
+
+impl secure_link::Client for Request<'_> {
+    fn address(&self) -> Option<IpAddr> {
+        self.client_address()
+    }
+
+    fn scheme(&self) -> &[u8] {
+        const NAME: &[u8] = b"scheme";
+        // SAFETY: the name is that of a variable of nginx's own, which always has a value.
+        let value = unsafe {
+            let key = ngx_hash_key(NAME.as_ptr().cast_mut(), NAME.len());
+            ngx_http_get_variable(self.r.as_ptr(), &mut string(NAME), key).as_ref()
+        };
+        let text = value.map(|value| ngx_str_t { len: value.len() as usize, data: value.data });
+        text.map(|text| bytes(&text)).unwrap_or_default()
+    }
+
+    fn headers<'s>(&'s self, name: &[u8], each: &mut dyn FnMut(&'s [u8])) {
+        let mut part = Some(&self.r().headers_in.headers.part);
+        while let Some(list) = part {
+            // SAFETY: a part of the list has `nelts` headers, and points to the next or to null.
+            let headers = unsafe {
+                part = list.next.as_ref();
+                match list.nelts {
+                    0 => &[],
+                    len => slice::from_raw_parts(list.elts.cast::<ngx_table_elt_t>(), len),
+                }
+            };
+            for header in headers {
+                if bytes(&header.key).eq_ignore_ascii_case(name) {
+                    each(bytes(&header.value));
+                }
+            }
+        }
     }
 }
 

@@ -2,35 +2,48 @@
 
 /// Names of arguments, in lower case.
 #[derive(Clone, Debug, Default)]
-pub struct ArgumentNames(Vec<Box<[u8]>>);
+pub struct ArgumentNames {
+    names: Vec<Box<[u8]>>,
+    /// How further names begin, which are known without a position.
+    prefixes: Vec<Box<[u8]>>,
+}
 
 impl ArgumentNames {
     /// Adds a name unless it is there, and returns its position.
     pub fn insert(&mut self, name: &[u8]) -> usize {
         let name = name.to_ascii_lowercase();
-        self.0.iter().position(|known| **known == *name).unwrap_or_else(|| {
-            self.0.push(name.into());
-            self.0.len() - 1
+        self.names.iter().position(|known| **known == *name).unwrap_or_else(|| {
+            self.names.push(name.into());
+            self.names.len() - 1
         })
+    }
+
+    /// Adds all names that begin so, without positions.
+    pub fn insert_prefix(&mut self, prefix: &[u8]) {
+        self.prefixes.push(prefix.into());
     }
 
     /// How many names there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.names.len()
     }
 
     /// Whether there is no name.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.names.is_empty() && self.prefixes.is_empty()
     }
 
     /// Whether an argument has one of the names.
     pub fn contains(&self, name: &[u8]) -> bool {
-        self.position(name).is_some()
+        let begins = |prefix: &[u8]| {
+            name.split_at_checked(prefix.len())
+                .is_some_and(|(start, _)| start.eq_ignore_ascii_case(prefix))
+        };
+        self.position(name).is_some() || self.prefixes.iter().any(|prefix| begins(prefix))
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {
-        self.0.iter().position(|known| known.eq_ignore_ascii_case(name))
+        self.names.iter().position(|known| known.eq_ignore_ascii_case(name))
     }
 }
 
@@ -119,6 +132,15 @@ mod tests {
         assert_eq!(rest("b=2&ST=x&a=1&e&a=3"), b"b=2&a=1&a=3");
         assert_eq!(rest("st=x"), b"");
         assert_eq!(rest("a"), b"a");
+    }
+
+    #[test]
+    fn names_of_a_prefix_are_removed() {
+        let mut set = names(&["x-id"]);
+        set.insert_prefix(b"x-amz-");
+        let query = b"a=1&X-Amz-Date=1&x-amz-foo&X-ID=2&x-amzn=3&x-id2=4";
+        let rest: Vec<_> = without_arguments(query, &set).collect();
+        assert_eq!(rest.join(&b'&'), b"a=1&x-amzn=3&x-id2=4");
     }
 
     #[test]

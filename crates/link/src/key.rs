@@ -8,6 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
 use crate::algorithm::{Algorithm, KeyedMac, Tag};
+use crate::derived::DerivedKeys;
 use crate::request::{JoinError, Mode, Request};
 use crate::template::Template;
 use crate::{MAX_CREDENTIAL_LEN, MIN_SECRET_LEN};
@@ -16,12 +17,34 @@ use crate::{MAX_CREDENTIAL_LEN, MIN_SECRET_LEN};
 #[derive(Clone, Debug)]
 pub struct Key {
     mac: KeyedMac,
+    /// Keys derived from it, for schemes that sign with those.
+    derived: DerivedKeys,
 }
 
 impl Key {
     /// Keys an algorithm with a secret.
     pub fn new(algorithm: Algorithm, secret: &[u8]) -> Self {
-        Key { mac: KeyedMac::new(algorithm, secret) }
+        Key::prefixed(algorithm, b"", secret)
+    }
+
+    /// Keys an algorithm with a secret, before which a scheme puts a text of its own.
+    pub fn prefixed(algorithm: Algorithm, prefix: &[u8], secret: &[u8]) -> Self {
+        let mac = if prefix.is_empty() {
+            KeyedMac::new(algorithm, secret)
+        } else {
+            KeyedMac::new(algorithm, &Zeroizing::new([prefix, secret].concat()))
+        };
+        Key { mac, derived: DerivedKeys::default() }
+    }
+
+    /// The keyed state.
+    pub(crate) fn mac(&self) -> &KeyedMac {
+        &self.mac
+    }
+
+    /// The keys derived from it.
+    pub(crate) fn derived(&self) -> &DerivedKeys {
+        &self.derived
     }
 
     /// The algorithm.
@@ -46,7 +69,14 @@ pub enum Secret {
     /// Known when the configuration is read.
     Fixed(Box<Key>),
     /// Made of variables, and keyed for each request.
-    PerRequest(Template, Algorithm),
+    PerRequest {
+        /// The secret.
+        template: Template,
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// What the scheme puts before the secret.
+        prefix: &'static [u8],
+    },
 }
 
 /// Why a secret has no key for a request.
@@ -60,7 +90,7 @@ impl Secret {
     pub fn algorithm(&self) -> Algorithm {
         match self {
             Secret::Fixed(key) => key.algorithm(),
-            Secret::PerRequest(_, algorithm) => *algorithm,
+            Secret::PerRequest { algorithm, .. } => *algorithm,
         }
     }
 
@@ -73,7 +103,7 @@ impl Secret {
     ) -> Result<R, NoKey> {
         match self {
             Secret::Fixed(key) => Ok(use_key(key)),
-            Secret::PerRequest(template, algorithm) => {
+            Secret::PerRequest { template, algorithm, prefix } => {
                 let secret = template
                     .join(request.inputs, request.arena, MAX_CREDENTIAL_LEN)
                     .map_err(|error| match error {
@@ -87,7 +117,7 @@ impl Secret {
                 if secret.len() < least {
                     return Err(NoKey::Unusable);
                 }
-                Ok(use_key(&Key::new(*algorithm, secret)))
+                Ok(use_key(&Key::prefixed(*algorithm, prefix, secret)))
             }
         }
     }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::algorithm::{Algorithm, Tag};
+use crate::algorithm::Algorithm;
 use crate::key::Key;
+use crate::link::Link;
 use crate::{MAX_KEY_ID_LEN, MAX_KEYS_TRIED};
 
 /// A key of a ring, as it is written in a configuration.
@@ -102,7 +103,7 @@ impl fmt::Display for KeyringError {
 pub struct Keyring {
     ids: Vec<RingId>,
     places: HashMap<Box<[u8]>, usize>,
-    /// Keys that verify nothing, in the time that a key takes: for each length of a MAC one.
+    /// Keys that verify nothing, in the time that a key takes: for each algorithm one.
     decoys: Vec<Key>,
     /// The most keys that an id has.
     most_keys: usize,
@@ -146,8 +147,8 @@ pub(crate) enum Tried<'k> {
     Forged,
     /// There is no live key.
     NoKey,
-    /// The MAC is not as long as that of any key.
-    WrongLength,
+    /// No live key has an algorithm that could have made the MAC.
+    Unfit,
 }
 
 impl Keyring {
@@ -155,15 +156,23 @@ impl Keyring {
     pub fn new<'d>(
         keys: impl IntoIterator<Item = KeyDescription<'d>>,
     ) -> Result<Self, KeyringError> {
+        Keyring::prefixed(b"", keys)
+    }
+
+    /// Makes a ring for a scheme that puts a text of its own before each secret.
+    pub fn prefixed<'d>(
+        prefix: &[u8],
+        keys: impl IntoIterator<Item = KeyDescription<'d>>,
+    ) -> Result<Self, KeyringError> {
         let mut ring =
             Keyring { ids: Vec::new(), places: HashMap::new(), decoys: Vec::new(), most_keys: 0 };
         for description in keys {
-            ring.add(description)?;
+            ring.add(prefix, description)?;
         }
         Ok(ring)
     }
 
-    fn add(&mut self, description: KeyDescription<'_>) -> Result<(), KeyringError> {
+    fn add(&mut self, prefix: &[u8], description: KeyDescription<'_>) -> Result<(), KeyringError> {
         let KeyDescription { id, secret, algorithm, life } = description;
         check_key_id(id)?;
         let place = *self.places.entry(id.into()).or_insert_with(|| {
@@ -174,10 +183,11 @@ impl Keyring {
         if entry.keys.len() == MAX_KEYS_TRIED {
             return Err(KeyringError::TooManyKeys);
         }
-        entry.keys.push(RingKey { key: Key::new(algorithm, secret), life: life.into() });
+        entry
+            .keys
+            .push(RingKey { key: Key::prefixed(algorithm, prefix, secret), life: life.into() });
         self.most_keys = self.most_keys.max(entry.keys.len());
-        let has_length = |decoy: &Key| decoy.algorithm().tag_len() == algorithm.tag_len();
-        if !self.decoys.iter().any(has_length) {
+        if !self.decoys.iter().any(|decoy| decoy.algorithm() == algorithm) {
             self.decoys.push(Key::new(algorithm, &[]));
         }
         Ok(())
@@ -198,17 +208,9 @@ impl Keyring {
         self.ids.iter().map(|id| &*id.id)
     }
 
-    /// Looks for a live key of an id, or of any id, that verifies a message.
-    pub(crate) fn verify<'p, M>(
-        &self,
-        id: Option<&[u8]>,
-        message: impl Fn() -> M,
-        tag: &Tag,
-        now: i64,
-    ) -> Tried<'_>
-    where
-        M: Iterator<Item = &'p [u8]>,
-    {
+    /// Looks for a live key of an id, or of any id, that verifies a link, among those whose
+    /// algorithm fits it.
+    pub(crate) fn verify(&self, id: Option<&[u8]>, link: &impl Link, now: i64) -> Tried<'_> {
         let chosen = match id {
             None => 0..self.ids.len(),
             Some(id) => match self.places.get(id) {
@@ -220,17 +222,17 @@ impl Keyring {
         let mut compared = 0;
         for (place, entry) in self.ids.iter().enumerate().skip(chosen.start).take(chosen.len()) {
             for RingKey { key, life } in &entry.keys {
-                if key.algorithm().tag_len() != tag.as_bytes().len() {
+                if !link.fits(key.algorithm()) {
                     if matches!(tried, Tried::NoKey) && life.is_alive(now) {
-                        tried = Tried::WrongLength;
+                        tried = Tried::Unfit;
                     }
                     continue;
                 }
                 // A key that may not be used is tried too, so that its state does not show in
                 // the time that a refusal takes.
                 compared += 1;
-                let verified = key.verify(message(), tag);
-                match (life.is_alive(now), verified) {
+                let is_alive = life.is_alive(now);
+                match (is_alive, link.is_signed_by(key, is_alive)) {
                     (true, true) => {
                         return Tried::Verified(Found { id: &entry.id, place, life: *life });
                     }
@@ -241,10 +243,10 @@ impl Keyring {
         }
         // A refusal takes as many MACs whether the id is known or not, and however many keys it
         // has.
-        let has_length = |decoy: &&Key| decoy.algorithm().tag_len() == tag.as_bytes().len();
-        if let Some(decoy) = self.decoys.iter().find(has_length).filter(|_| id.is_some()) {
+        let decoy = self.decoys.iter().find(|decoy| link.fits(decoy.algorithm()));
+        if let Some(decoy) = decoy.filter(|_| id.is_some()) {
             for _ in compared..self.most_keys {
-                let _ = decoy.verify(message(), tag);
+                let _ = link.is_signed_by(decoy, false);
             }
         }
         tried

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::algorithm::Tag;
 use crate::key::{NoKey, Secret};
 use crate::keyring::{Bounds, Keyring, Tried};
-use crate::request::{JoinError, Request};
+use crate::link::Link;
+use crate::request::Request;
 use crate::template::Template;
 use crate::verdict::Verdict;
-use crate::{MAX_CREDENTIAL_LEN, MAX_KEY_ID_LEN};
+use crate::{MAX_CREDENTIAL_LEN, MAX_KEY_ID_LEN, MAX_KEYS_TRIED};
 
 /// The keys that may verify a link.
 #[derive(Clone, Debug)]
@@ -36,28 +37,49 @@ pub(crate) struct Verified<'a> {
 }
 
 impl Keys {
-    /// Looks for a key whose MAC of a message is `tag`.
-    pub(crate) fn verify<'a, M>(
+    /// Whether the id that a credential carries chooses the key.
+    pub(crate) fn are_chosen_by_credential(&self) -> bool {
+        matches!(self, Keys::Ring { id: None, .. })
+    }
+
+    /// Whether the configuration says which id the key must have.
+    pub(crate) fn have_written_id(&self) -> bool {
+        matches!(self, Keys::Ring { id: Some(_), .. })
+    }
+
+    /// Whether a credential's own ids say nothing that is known here.
+    pub(crate) fn have_no_ids(&self) -> bool {
+        matches!(self, Keys::Secrets(_))
+    }
+
+    /// Looks for the key that signed a link. `claimed` is the id of the key that the credential
+    /// itself names, of at most [`MAX_KEY_ID_LEN`] bytes.
+    pub(crate) fn verify<'a>(
         &'a self,
         request: &Request<'a>,
-        message: impl Fn() -> M,
-        tag: &Tag,
+        claimed: Option<&[u8]>,
+        link: &impl Link,
         now: i64,
-    ) -> Result<Verified<'a>, Verdict>
-    where
-        M: Iterator<Item = &'a [u8]>,
-    {
+    ) -> Result<Verified<'a>, Verdict> {
         match self {
-            Keys::Secrets(secrets) => verify_by_secrets(secrets, request, message, tag),
+            Keys::Secrets(secrets) => verify_by_secrets(secrets, request, link),
             Keys::Ring { ring, id } => {
-                let id = written_id(id.as_ref(), request)?;
-                match ring.verify(id, message, tag, now) {
+                let id = match (written_id(id.as_ref(), request)?, claimed) {
+                    // No key has an empty id, so that two that differ are like an unknown one.
+                    (Some(written), Some(claimed)) if written != claimed => Some(&[][..]),
+                    (Some(written), _) => Some(written),
+                    (None, claimed) => claimed,
+                };
+                if id.is_none() && ring.len() > MAX_KEYS_TRIED {
+                    return Err(Verdict::Malformed);
+                }
+                match ring.verify(id, link, now) {
                     Tried::Verified(found) => {
                         Ok(Verified { id: found.id, place: Some(found.place), life: found.life })
                     }
                     Tried::Forged => Err(Verdict::Forged),
                     Tried::NoKey => Err(Verdict::UnknownKey),
-                    Tried::WrongLength => Err(Verdict::Malformed),
+                    Tried::Unfit => Err(Verdict::Malformed),
                 }
             }
         }
@@ -82,21 +104,17 @@ impl Keys {
     }
 }
 
-fn verify_by_secrets<'a, M>(
+fn verify_by_secrets<'a>(
     secrets: &'a [Secret],
     request: &Request<'a>,
-    message: impl Fn() -> M,
-    tag: &Tag,
-) -> Result<Verified<'a>, Verdict>
-where
-    M: Iterator<Item = &'a [u8]>,
-{
+    link: &impl Link,
+) -> Result<Verified<'a>, Verdict> {
     let mut verdict = Verdict::UnknownKey;
     for secret in secrets {
-        if secret.algorithm().tag_len() != tag.as_bytes().len() {
+        if !link.fits(secret.algorithm()) {
             return Err(Verdict::Malformed);
         }
-        match secret.with_key(request, |key| key.verify(message(), tag)) {
+        match secret.with_key(request, |key| link.is_signed_by(key, true)) {
             Err(NoKey::NoMemory) => return Err(Verdict::Unavailable),
             Err(NoKey::Unusable) => {}
             Ok(false) => verdict = Verdict::Forged,
@@ -113,11 +131,8 @@ fn written_id<'a>(
     request: &Request<'a>,
 ) -> Result<Option<&'a [u8]>, Verdict> {
     let Some(template) = id else { return Ok(None) };
-    let id = template.join(request.inputs, request.arena, MAX_CREDENTIAL_LEN);
-    match id {
-        Ok(id) if id.len() > MAX_KEY_ID_LEN => Err(Verdict::Malformed),
-        Ok(id) => Ok(Some(id)),
-        Err(JoinError::TooLong) => Err(Verdict::Malformed),
-        Err(JoinError::NoMemory) => Err(Verdict::Unavailable),
+    match request.join(template, MAX_CREDENTIAL_LEN)? {
+        id if id.len() > MAX_KEY_ID_LEN => Err(Verdict::Malformed),
+        id => Ok(Some(id)),
     }
 }

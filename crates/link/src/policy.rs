@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::MAX_CREDENTIAL_LEN;
 use crate::claims::Claims;
 use crate::keyring::Bounds;
 use crate::request::{Mode, Request};
@@ -15,12 +16,24 @@ pub struct Policy {
     /// How a credential is written and what its MAC covers.
     pub scheme: Scheme,
     /// Seconds by which clocks may differ, 0 or more: added to the end of a link's validity, and
-    /// allowed before its beginning.
-    pub leeway: i64,
+    /// allowed before its beginning. `None` is 0, but for the beginning it is what the scheme's
+    /// signers need.
+    pub leeway: Option<i64>,
     /// Longest lifetime in seconds; 0 for no cap.
     pub max_lifetime: i64,
     /// The methods for which a link is good where its check is enforced.
     pub methods: Vec<Box<[u8]>>,
+    /// What the claims must say.
+    pub requirements: Vec<Requirement>,
+}
+
+/// A claim that a link must have.
+#[derive(Clone, Debug)]
+pub struct Requirement {
+    /// Its name, exactly.
+    pub name: Box<[u8]>,
+    /// Its value. An empty one is that of no link.
+    pub value: Template,
 }
 
 /// The span of time in which a link is good, as its credential says; unix seconds.
@@ -28,8 +41,12 @@ pub struct Policy {
 pub(crate) struct Validity {
     /// When the link was issued, if it says so.
     pub issued_at: Option<i64>,
+    /// The first second of validity.
+    pub begins_at: Option<i64>,
+    /// Seconds by which it may begin earlier where the operator has not said so.
+    pub default_leeway: i64,
     /// Last second of validity; `None` if it does not expire.
-    pub expires_at: Option<i64>,
+    pub last_second: Option<i64>,
     /// Seconds from issue to expiry, if the credential gives them.
     pub lifetime: Option<i64>,
 }
@@ -45,17 +62,28 @@ pub fn verify<'a>(policy: &'a Policy, request: &Request<'a>, now: i64) -> Check<
     }
     match &policy.scheme {
         Scheme::Template(scheme) => scheme.verify(policy, request, now),
+        Scheme::Jwt(scheme) => scheme.verify(policy, request, now).unwrap_or_else(Check::denied),
+        Scheme::EdgeAuth(scheme) => {
+            scheme.verify(policy, request, now).unwrap_or_else(Check::denied)
+        }
+        Scheme::SigV4(scheme) => scheme.verify(policy, request, now).unwrap_or_else(Check::denied),
     }
 }
 
 impl Policy {
-    /// Judges the claims of an authentic link.
+    /// Seconds by which clocks may differ, if the operator has said so.
+    pub(crate) fn leeway(&self) -> i64 {
+        self.leeway.unwrap_or(0)
+    }
+
+    /// Judges the claims of an authentic link; `is_in_scope` tells whether the scheme's own hold.
     pub(crate) fn judge<'a>(
-        &self,
+        &'a self,
         request: &Request<'a>,
         validity: Validity,
         life: Bounds,
         claims: Claims<'a>,
+        is_in_scope: impl FnOnce() -> bool,
         now: i64,
     ) -> Check<'a> {
         let verdict = if !life.admits_issue(validity.issued_at) {
@@ -64,7 +92,10 @@ impl Policy {
             Verdict::Early
         } else if self.is_expired(validity, now) {
             Verdict::Expired
-        } else if request.mode == Mode::Enforced && !self.admits(request.method) {
+        } else if request.mode == Mode::Enforced && !self.admits(request.method)
+            || !is_in_scope()
+            || !self.requirements.iter().all(|requirement| requirement.holds(request, &claims))
+        {
             Verdict::OutOfScope
         } else {
             Verdict::Granted
@@ -72,28 +103,41 @@ impl Policy {
         Check { verdict, claims: Some(claims), lifetime: &[] }
     }
 
-    /// A future issue time is nobody's harm unless the lifetime counts from it or the operator
-    /// said how far clocks may differ.
     fn is_early(&self, validity: Validity, now: i64) -> bool {
-        (self.leeway > 0 || self.max_lifetime > 0)
-            && validity.issued_at.is_some_and(|issued| issued > now.saturating_add(self.leeway))
+        let leeway = self.leeway.unwrap_or(validity.default_leeway);
+        validity.begins_at.is_some_and(|begins_at| begins_at > now.saturating_add(leeway))
     }
 
     fn is_expired(&self, validity: Validity, now: i64) -> bool {
-        let Some(expires_at) = validity.expires_at else { return self.max_lifetime > 0 };
+        let Some(last_second) = validity.last_second else { return self.max_lifetime > 0 };
         let too_long = self.max_lifetime > 0
             && match validity.lifetime {
                 Some(lifetime) => lifetime > self.max_lifetime,
                 // Counted from now, so that the signer's clock matters: allow for it.
                 None => {
-                    expires_at > now.saturating_add(self.max_lifetime).saturating_add(self.leeway)
+                    let cap = now.saturating_add(self.max_lifetime);
+                    last_second > cap.saturating_add(self.leeway())
                 }
             };
-        too_long || expires_at.saturating_add(self.leeway) < now
+        too_long || last_second.saturating_add(self.leeway()) < now
     }
 
     fn admits(&self, method: &[u8]) -> bool {
         self.methods.iter().any(|admitted| **admitted == *method)
+    }
+
+    /// Whether a claim of this name is demanded.
+    pub(crate) fn requires(&self, name: &[u8]) -> bool {
+        self.requirements.iter().any(|requirement| *requirement.name == *name)
+    }
+}
+
+impl Requirement {
+    fn holds<'a>(&'a self, request: &Request<'a>, claims: &Claims<'a>) -> bool {
+        match request.join(&self.value, MAX_CREDENTIAL_LEN) {
+            Ok(value) => !value.is_empty() && claims.has(&self.name, value, request.arena),
+            Err(_) => false,
+        }
     }
 }
 

@@ -1,5 +1,10 @@
 //! What a request offers.
 
+use std::net::IpAddr;
+
+use crate::template::Template;
+use crate::verdict::Verdict;
+
 /// How a credential is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -19,6 +24,18 @@ pub trait Arena {
     fn alloc(&self, len: usize) -> Option<&mut [u8]>;
 }
 
+/// What a check asks of a client's connection and headers, if its credential calls for it.
+pub trait Client {
+    /// The address of the client; `None` if its connection has none.
+    fn address(&self) -> Option<IpAddr>;
+
+    /// The scheme of the connection, `http` or `https`.
+    fn scheme(&self) -> &[u8];
+
+    /// Calls `each` with the value of each header of a lower-case name, in order of arrival.
+    fn headers<'s>(&'s self, name: &[u8], each: &mut dyn FnMut(&'s [u8]));
+}
+
 /// What a request offers to a check.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -29,10 +46,36 @@ pub struct Request<'a> {
     pub repeated_argument: bool,
     /// The method, as sent.
     pub method: &'a [u8],
+    /// The path that is served: decoded and normalised.
+    pub path: &'a [u8],
+    /// The target as the client sent it, without scheme and authority.
+    pub target: &'a [u8],
+    /// The query string, not decoded.
+    pub query: &'a [u8],
+    /// The name of the server that the client asked for: lower case, without port and trailing dot.
+    pub host: &'a [u8],
+    /// The connection and the headers.
+    pub client: &'a dyn Client,
     /// How the credential is read.
     pub mode: Mode,
     /// Memory for what has to be put together.
     pub arena: &'a dyn Arena,
+}
+
+impl<'a> Request<'a> {
+    /// The path of the target as it was sent; `None` if it has none.
+    pub(crate) fn sent_path(&self) -> Option<&'a [u8]> {
+        let path = self.target.split(|byte| matches!(byte, b'?' | b'#')).next();
+        path.filter(|path| path.starts_with(b"/"))
+    }
+
+    /// Puts a text together, which is malformed beyond `limit` bytes.
+    pub(crate) fn join(&self, text: &'a Template, limit: usize) -> Result<&'a [u8], Verdict> {
+        text.join(self.inputs, self.arena, limit).map_err(|error| match error {
+            JoinError::TooLong => Verdict::Malformed,
+            JoinError::NoMemory => Verdict::Unavailable,
+        })
+    }
 }
 
 /// Why a text could not be put together.

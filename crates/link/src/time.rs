@@ -1,5 +1,6 @@
 //! Timestamps and durations of the template scheme.
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
@@ -86,6 +87,35 @@ fn iso8601(field: &[u8]) -> Option<i64> {
     )
 }
 
+/// Reads a point in time in ISO 8601's basic format, UTC: `20260131T120000Z`.
+pub(crate) fn basic_date_time(text: &[u8]) -> Option<i64> {
+    let [y1, y2, y3, y4, mo1, mo2, d1, d2, b'T', h1, h2, mi1, mi2, s1, s2, b'Z'] = text else {
+        return None;
+    };
+    unix_seconds(
+        digits(&[*y1, *y2, *y3, *y4])?,
+        digits(&[*mo1, *mo2])?,
+        digits(&[*d1, *d2])?,
+        [digits(&[*h1, *h2])?, digits(&[*mi1, *mi2])?, digits(&[*s1, *s2])?],
+        0,
+    )
+}
+
+/// Writes a point in time so; `None` if it is beyond the calendar.
+pub(crate) fn to_basic_date_time(seconds: i64) -> Option<String> {
+    let date_time = Offset::UTC.to_datetime(Timestamp::from_second(seconds).ok()?);
+    let (date, time) = (date_time.date(), date_time.time());
+    Some(format!(
+        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        date.year(),
+        date.month(),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    ))
+}
+
 fn imf_fixdate(field: &[u8]) -> Option<i64> {
     let date = field.get(weekday_len(field)..).filter(|date| date.len() != field.len())?;
     let [b' ', d1, d2, b' ', mo1, mo2, mo3, b' ', y1, y2, y3, y4, b' ', time @ ..] = date else {
@@ -152,6 +182,26 @@ mod tests {
             assert_eq!(timestamp(text.as_bytes()), Some(784_111_777), "{text}");
         }
         assert_eq!(hex_timestamp(b"2ebc9aE1"), Some(784_112_353));
+    }
+
+    #[test]
+    fn the_basic_format_is_read_as_it_is_written() {
+        assert_eq!(basic_date_time(b"20130524T000000Z"), Some(1_369_353_600));
+        assert_eq!(to_basic_date_time(1_369_353_600).as_deref(), Some("20130524T000000Z"));
+        for text in [
+            "",
+            "20130524T000000",
+            "20130524T000000z",
+            "20130524t000000Z",
+            "20130230T000000Z",
+            "20130524T240000Z",
+            "20130524T000060Z",
+            "2013-05-24T00:00:00Z",
+            "20130524T0000000Z",
+            "+0130524T000000Z",
+        ] {
+            assert_eq!(basic_date_time(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn keyring(lines: &[Line<'_>]) -> Keyring {
 fn with_ring(rules: &Rules<'_>, ring: Keyring, id: Option<&str>) -> Checker {
     let mut checker = rules.compile();
     let id = id.map(|text| Template::parse(text.as_bytes(), &mut checker.variables).unwrap());
-    let Scheme::Template(scheme) = &mut checker.policy.scheme;
+    let Scheme::Template(scheme) = &mut checker.policy.scheme else { panic!() };
     let message = scheme.signing.message.clone();
     scheme.signing = Arc::new(Signing { message, keys: Keys::Ring { ring: Arc::new(ring), id } });
     checker
@@ -98,7 +98,7 @@ fn verdict(checker: &Checker, token: &str, id: &str) -> Verdict {
 
 fn sign(checker: &Checker, id: &str, now: i64) -> Option<Tag> {
     let values = [("$uri", "/a"), ("$arg_k", id)];
-    let Scheme::Template(scheme) = &checker.policy.scheme;
+    let Scheme::Template(scheme) = &checker.policy.scheme else { panic!() };
     checker.with_request(Offer { values: &values, ..ENFORCED }, &Memory::new(0), |request| {
         scheme.signing.sign(request, now)
     })

@@ -59,7 +59,7 @@ fn the_first_secret_signs() {
     let rules =
         Rules { secrets: &["fedcba9876543210fedcba9876543210", "$secret"], ..Rules::default() };
     let checker = rules.compile();
-    let Scheme::Template(scheme) = &checker.policy.scheme;
+    let Scheme::Template(scheme) = &checker.policy.scheme else { panic!() };
     let values = [("$uri", "/a"), ("$secret", "0123456789abcdef")];
     let tag =
         checker.with_request(Offer { values: &values, ..ENFORCED }, &Memory::new(0), |request| {
@@ -362,14 +362,10 @@ fn only_an_authentic_link_is_revoked() {
 fn inputs_that_are_not_there_are_empty() {
     let checker = Rules::default().compile();
     let memory = Memory::new(usize::MAX);
-    let request = Request {
-        inputs: &[],
-        repeated_argument: false,
-        method: b"GET",
-        mode: Mode::Advisory,
-        arena: &memory,
-    };
-    assert_eq!(verify(&checker.policy, &request, 1).verdict, Verdict::Missing);
+    checker.with_request(ADVISORY, &memory, |request| {
+        let request = Request { inputs: &[], ..*request };
+        assert_eq!(verify(&checker.policy, &request, 1).verdict, Verdict::Missing);
+    });
 }
 
 #[test]

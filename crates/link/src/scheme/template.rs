@@ -8,8 +8,9 @@ use crate::algorithm::Tag;
 use crate::claims::Claims;
 use crate::encoding::Encoding;
 use crate::keys::Keys;
+use crate::link::SignedMessage;
 use crate::policy::{Fields, Policy, Validity};
-use crate::request::{JoinError, Mode, Request};
+use crate::request::{Mode, Request};
 use crate::template::Template;
 use crate::time;
 use crate::verdict::{Check, Verdict};
@@ -97,7 +98,7 @@ impl TimeField {
         match lifetime {
             Some(_) if self.is_expiry() => None,
             None if self.is_expiry() => {
-                Some(Validity { expires_at: Some(time), ..Validity::default() })
+                Some(Validity { last_second: Some(time), ..Validity::default() })
             }
             None => Some(Validity { issued_at: Some(time), ..Validity::default() }),
             Some(lifetime) => {
@@ -106,8 +107,9 @@ impl TimeField {
                 let endless = lifetime == 0;
                 Some(Validity {
                     issued_at: Some(time),
-                    expires_at: (!endless).then_some(expires_at),
+                    last_second: (!endless).then_some(expires_at),
                     lifetime: (!endless).then_some(lifetime),
+                    ..Validity::default()
                 })
             }
         }
@@ -165,9 +167,14 @@ impl TemplateScheme {
             Ok(None) => return Check::denied(Verdict::Missing),
             Ok(Some(presented)) => presented,
         };
-        let Some(validity) = self.time.validity(presented.time, presented.lifetime) else {
+        let Some(mut validity) = self.time.validity(presented.time, presented.lifetime) else {
             return Check::denied(presented.unreadable());
         };
+        // A future issue time is nobody's harm unless the lifetime counts from it or the operator
+        // said how far clocks may differ.
+        if policy.leeway() > 0 || policy.max_lifetime > 0 {
+            validity.begins_at = validity.issued_at;
+        }
         let check = self.verify_presented(policy, request, presented, validity, now);
         // A lifetime that can be read is told whatever the token is, as the C module does it.
         Check {
@@ -187,12 +194,7 @@ impl TemplateScheme {
         if len > MAX_CREDENTIAL_LEN {
             return Err(Verdict::Malformed);
         }
-        let join = |template: &'a Template| {
-            template.join(inputs, request.arena, MAX_CREDENTIAL_LEN).map_err(|error| match error {
-                JoinError::TooLong => Verdict::Malformed,
-                JoinError::NoMemory => Verdict::Unavailable,
-            })
-        };
+        let join = |template: &'a Template| request.join(template, MAX_CREDENTIAL_LEN);
         let presented = match request.mode {
             Mode::Advisory => Presented::split(join(&fields.value)?),
             Mode::Enforced => Presented {
@@ -218,15 +220,16 @@ impl TemplateScheme {
         }
         let tag = self.encoding.decode(presented.token).ok_or(Verdict::Malformed)?;
 
-        let message = || self.signing.message.pieces(request.inputs);
-        let key = self.signing.keys.verify(request, message, &tag, now)?;
+        let link =
+            SignedMessage { message: self.signing.message.pieces(request.inputs), tag: &tag };
+        let key = self.signing.keys.verify(request, None, &link, now)?;
         let claims = Claims {
             key_id: key.id,
             key_place: key.place,
             link: tag.words(),
-            expires_at: validity.expires_at,
+            expires_at: validity.last_second,
             ..Claims::default()
         };
-        Ok(policy.judge(request, validity, key.life, claims, now))
+        Ok(policy.judge(request, validity, key.life, claims, || true, now))
     }
 }

@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use secure_link::{
-    Algorithm, Arena, Check, Encoding, Fields, Key, Keys, Mode, Policy, Request, Scheme, Secret,
-    Signing, Template, TemplateScheme, TimeField, Variables, Verdict, verify,
+    Algorithm, Arena, Check, Client, Encoding, Fields, Key, Keys, Mode, Policy, Request, Scheme,
+    Secret, Signing, Template, TemplateScheme, TimeField, Variables, Verdict, verify,
 };
 
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -57,7 +58,7 @@ impl Rules<'_> {
             let template = Template::parse(text.as_bytes(), &mut variables).unwrap();
             match template.literal() {
                 Some(secret) => Secret::Fixed(Box::new(Key::new(algorithm, secret))),
-                None => Secret::PerRequest(template, algorithm),
+                None => Secret::PerRequest { template, algorithm, prefix: b"" },
             }
         });
         let signing = Signing { message, keys: Keys::Secrets(secrets.collect()) };
@@ -69,9 +70,10 @@ impl Rules<'_> {
         };
         let policy = Policy {
             scheme: Scheme::Template(scheme),
-            leeway: self.leeway,
+            leeway: Some(self.leeway),
             max_lifetime: self.max_lifetime,
             methods: vec![(*b"GET").into(), (*b"HEAD").into()],
+            requirements: Vec::new(),
         };
         Checker { policy, variables }
     }
@@ -145,6 +147,21 @@ impl Arena for Memory {
     }
 }
 
+/// A client of which nothing is known.
+pub struct Nobody;
+
+impl Client for Nobody {
+    fn address(&self) -> Option<IpAddr> {
+        None
+    }
+
+    fn scheme(&self) -> &[u8] {
+        b"http"
+    }
+
+    fn headers<'s>(&'s self, _: &[u8], _: &mut dyn FnMut(&'s [u8])) {}
+}
+
 impl Checker {
     pub fn with_request<R>(
         &self,
@@ -163,6 +180,11 @@ impl Checker {
             inputs: &inputs,
             repeated_argument: offer.repeated_argument,
             method: offer.method.as_bytes(),
+            path: b"",
+            target: b"",
+            query: b"",
+            host: b"",
+            client: &Nobody,
             mode: offer.mode,
             arena,
         })

@@ -1,0 +1,30 @@
+//! What is tried with a key.
+
+use crate::algorithm::{Algorithm, Tag};
+use crate::key::Key;
+
+/// A link that a key may have signed.
+pub(crate) trait Link {
+    /// Whether a key of this algorithm could have signed it.
+    fn fits(&self, algorithm: Algorithm) -> bool;
+
+    /// Whether a key has signed it. The time it takes is the same for all keys that have not.
+    /// Nothing is remembered of a key that is not live.
+    fn is_signed_by(&self, key: &Key, is_live: bool) -> bool;
+}
+
+/// A MAC, and the message that it should be of.
+pub(crate) struct SignedMessage<'t, M> {
+    pub message: M,
+    pub tag: &'t Tag,
+}
+
+impl<'p, M: Iterator<Item = &'p [u8]> + Clone> Link for SignedMessage<'_, M> {
+    fn fits(&self, algorithm: Algorithm) -> bool {
+        algorithm.tag_len() == self.tag.as_bytes().len()
+    }
+
+    fn is_signed_by(&self, key: &Key, _is_live: bool) -> bool {
+        key.verify(self.message.clone(), self.tag)
+    }
+}
