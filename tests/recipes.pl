@@ -47,7 +47,6 @@ subtest "HanadaLee's module" => sub {
     $recipe->grants('a link with a time of issue in the future', $ahead, $files{'srv/files/report.pdf'});
 };
 
-# What Cloudflare publishes: signed with the key "cloudflare", with a separator.
 subtest 'Cloudflare' => sub {
     my $recipe = $page->recipe('Cloudflare', files => \%files);
     my ($link, $expired, $a1) = $recipe->run('python', qq{link("/files/report.pdf", $now)},
@@ -59,6 +58,15 @@ subtest 'Cloudflare' => sub {
         $link =~ s/%2B/+/gr =~ s/%2F/\//gr =~ s/%3D/=/gr, $files{'srv/files/report.pdf'});
 };
 
+subtest 'Cloudflare, with the flag "s"' => sub {
+    my $recipe = $page->recipe('Cloudflare', files => \%files, changed => {
+        'secure_link_hmac_encoding  base64;'          => 'secure_link_hmac_encoding base64url;',
+        'urllib.parse.quote_plus(base64.b64encode(mac))' => q{base64.urlsafe_b64encode(mac).decode().rstrip('=')},
+    });
+    in_arguments($recipe, $recipe->run('python', qq{link("/files/report.pdf", $now)}, qq{link("/files/report.pdf", $now - 10801)}));
+};
+
+# What Cloudflare publishes: signed with the key "cloudflare".
 subtest 'Cloudflare, with a separator' => sub {
     my $recipe = $page->recipe('Cloudflare, with a separator', files => \%files, warns => [qr/is ambiguous/]);
     my ($link, $expired, $a1) = $recipe->run('python', qq{link("/files/report.pdf", $now)},
@@ -86,6 +94,17 @@ subtest 'Fastly' => sub {
     $recipe->refuses('a link with a digit of the time in its path', $a1 =~ s/a1\?token=1/a11?token=/r, 403);
 };
 
+subtest 'Fastly, with a VCL of one\'s own' => sub {
+    my $recipe = $page->recipe('Fastly', files => { %files, 'keys/fastly.key' => "iqFPeN2u+Z0Lm5IrsKaOFKRqEU5Gw8ePtaEkHZWuD24=\n" },
+        changed => {
+            '$uri$token_expires' => '$uri|$token_expires',
+            'if ($secure_link_hmac = "0")  { return 410; }' => 'secure_link_hmac_enforce on;',
+            'if ($secure_link_hmac != "1") { return 403; }' => '',
+            '{path}{expires}' => '{path}|{expires}',
+        });
+    in_arguments($recipe, $recipe->run('python', qq{link("/files/report.pdf", $now + 600)}, qq{link("/files/report.pdf", $now - 1)}));
+};
+
 subtest 'lighttpd' => sub {
     my $recipe = $page->recipe('lighttpd', files => \%files);
     my ($link, $expired, $ahead) = $recipe->run('perl', qq{download("/report.pdf", $now)},
@@ -100,6 +119,17 @@ subtest 'lighttpd' => sub {
     $recipe->refuses('the place where the files are', '/download/report.pdf', 404);
     $recipe->refuses('a path without a link', '/dl/report.pdf', 404);
     $recipe->refuses('a link that leads out of the folder', $link =~ s{report}{../../keys/files}r, 404);
+};
+
+subtest 'lighttpd, with hmac-sha1' => sub {
+    my $recipe = $page->recipe('lighttpd', files => \%files, changed => {
+        '{43}' => '{27}', 'time=issued_hex;' => 'time=issued_hex; secure_link_hmac_algorithm sha1;',
+        'use Digest::SHA qw(hmac_sha256)' => 'use Digest::SHA qw(hmac_sha1)', 'hmac_sha256($signed' => 'hmac_sha1($signed',
+    });
+    my ($link, $expired) = $recipe->run('perl', qq{download("/report.pdf", $now)}, qq{download("/report.pdf", $now - 3611)});
+    $recipe->grants('a link', $link, $files{'srv/files/report.pdf'});
+    $recipe->refuses('an old link', $expired, 410);
+    $recipe->covers('a link', $link);
 };
 
 subtest 'imgproxy' => sub {
@@ -144,6 +174,20 @@ subtest 'Laravel' => sub {
         $recipe->refuses('a link whose time is changed', $link =~ s/expires=\d+/'expires=' . ($now + 6000)/er, 403);
         $recipe->refuses('a link without its time', $link =~ s/expires=\d+&//r, 403);
     }
+};
+
+subtest 'Laravel, with more or less in the link' => sub {
+    my $recipe = $page->recipe('Laravel', files => { %files, 'keys/laravel.key' => "$hex\n" });
+    my ($eternal, $more) = $recipe->run('php', q{URL::signedRoute('files', ['file' => 'report.pdf'])},
+        q{URL::temporarySignedRoute('files', 600, ['file' => 'report.pdf', 'user' => 1])});
+    $recipe->refuses('a link that does not expire', $eternal, 403);
+    $recipe->refuses('a link that was signed with more arguments', $more, 403);
+};
+
+subtest 'Laravel, without the host' => sub {
+    my $recipe = $page->recipe('Laravel', files => { %files, 'keys/laravel.key' => "$hex\n" },
+        changed => { 'https://files.example.com$uri?' => '$uri?', q{['file' => $file]} => q{['file' => $file], false} });
+    in_arguments($recipe, $recipe->run('php', 'link_to("report.pdf", 600)', 'link_to("report.pdf", -1)'));
 };
 
 subtest 'Laravel, any name' => sub {

@@ -96,6 +96,16 @@ subtest 'A token for each image' => sub {
     $recipe->refuses('an old link with the claims of a new one', $expired =~ s/(=[\w-]+\.)[\w-]+/$1$claims/r, 403);
 };
 
+subtest 'A token in a header' => sub {
+    my $recipe = $page->recipe('A token for each image', files => { 'keys/blog.key' => "$hex\n", 'srv/images/tower.jpg' => "a file: tower\n" },
+        changed => { '$arg_token;' => '$arg_token $http_authorization;' });
+    my ($link, $old) = $recipe->run('python', 'image("/images/tower.jpg", "alice")', 'image("/images/tower.jpg", "alice", -1)');
+    my ($path, $token, $expired) = map { split /\?token=/ } $link, $old =~ s/.*=//r;
+    $recipe->grants('an image, by the header,', $path, "a file: tower\n", Authorization => "Bearer $token");
+    $recipe->refuses('an image, by an old one,', $path, 410, Authorization => "Bearer $expired");
+    $recipe->refuses('another scheme of authorization', $path, 403, Authorization => "Basic $token");
+};
+
 subtest 'A cookie for a folder' => sub {
     my $recipe = $page->recipe('A cookie for a folder', files => {
         'keys/cms.key'             => "$hex\n",

@@ -4,10 +4,11 @@ package Recipes;
 # A recipe is a heading (## or ###) with the fenced blocks below it: one in `nginx`, and programs.
 #
 #     my $page = Recipes->new('recipes.md');
-#     my $recipe = $page->recipe($heading, files => { 'keys/a.key' => $text }, warns => [qr/.../], says => $nginx)
-#                                              puts its configuration into an nginx, which has to accept it with
+#     my $recipe = $page->recipe($heading, files => { 'keys/a.key' => $text }, warns => [qr/.../], says => $nginx,
+#         changed => { $old => $new })         puts its configuration into an nginx, which has to accept it with
 #                                              these warnings, and starts it; a server beside it, for proxy_pass,
-#                                              answers as a block of nginx says
+#                                              answers as a block of nginx says; what the page says can be written
+#                                              differently is, in the configuration and the programs
 #     $recipe->run($language, @calls)          what its program returns for each call, in its own words
 #     $recipe->grants($what, $link, $text)     the link is good, for a file with this text
 #     $recipe->refuses($what, $link, $status)  it is not
@@ -36,6 +37,7 @@ my $python = "$root/objs/signers/venv/bin/python";
 
 sub new {
     my ($class, $name) = @_;
+    -x $python or die "objs/signers/venv is missing: run scripts/need test\n";
     my %blocks;
     my ($heading, $language, $text);
     for my $line (split /^/, NginxServer::slurp("$root/docs/$name")) {
@@ -70,7 +72,7 @@ sub recipe {
     my $beside = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport;
     my $self = bless {
         page => $page, heading => $heading, nginx => $nginx, dir => $nginx->{dir}, beside => $beside,
-        client => Load->new($nginx), programs => $page->{blocks}{$heading},
+        client => Load->new($nginx), programs => $page->{blocks}{$heading}, changed => $options{changed} || {},
     }, 'Recipes::Recipe';
     for my $name (sort keys %{ $options{files} }) {
         make_path(dirname("$nginx->{dir}/$name"));
@@ -101,6 +103,7 @@ use Test::More;
 
 sub translated {
     my ($self, $text) = @_;
+    $text =~ s/\Q$_\E/$self->{changed}{$_}/ and $self->{used}{$_} = 1 for keys %{ $self->{changed} };
     $text =~ s{/etc/nginx/}{$self->{dir}/}g;
     $text =~ s{/srv(?=[/;])}{$self->{dir}/srv}g;
     $text =~ s{\b127\.0\.0\.1:8080\b}{127.0.0.1:$self->{beside}}g;
@@ -130,6 +133,7 @@ sub run {
     is $?, 0, "the program in $language runs" or diag @said;
     chomp @said;
     is scalar @said, @calls, 'and returns as many values as it was asked for' or diag @said;
+    is_deeply [sort keys %{ $self->{used} }], [sort keys %{ $self->{changed} }], 'with all changes' if %{ $self->{changed} };
     return @said;
 }
 
