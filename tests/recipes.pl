@@ -76,6 +76,10 @@ subtest 'Cloudflare, with a separator' => sub {
     $recipe->refuses('the same, with that digit in its time', $a1 =~ s/a1\?verify=/a?verify=1/r, 403);
     $recipe->refuses('a link with a digit of the time in its path', $a1 =~ s/a1\?verify=1/a11?verify=/r, 403);
 
+    # Without enforcement the fields are split where there are commas.
+    $recipe->refuses('an old link with fields of its own behind the token', "$expired,$_", 403)
+        for $now, "$now,", "$now,600", "$now,600,", ',', ",$now";
+
     $recipe->{nginx}->write_file('keys/files.key', "cloudflare\n", 0600);
     my ($published) = $recipe->run('python', 'link("/tokenauth/kayak.mp4", 1657026353)');
     is $published, '/tokenauth/kayak.mp4?verify=1657026353-ZXJWAyFwAgJSY%2B5j3CkJE80TatA33E3MEH4D%2FkSnh7M%3D',
