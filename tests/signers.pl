@@ -85,6 +85,7 @@ my $buckets = <<"_END_";
     location /bucket-eu/ { root $nginx->{dir}/files; secure_link_hmac_scheme sigv4 region=eu-central-1 service=s3; $presigned }
 _END_
 $nginx->configure(<<"_END_", http => <<"_HTTP_");
+    server_name ~.;
     $said
     location / { return 404; }
     location /jwt/ {
@@ -258,7 +259,7 @@ sub complete_aws {
     # A client may name the default port or not.
     my ($name, $port) = $host =~ /\A(.*?)(:\d+)?\z/;
     $host = one_of($name, "$name:80") if !$port || $port eq ':80';
-    my @range = "$front$rest" =~ /X-Amz-SignedHeaders=[^&]*\brange\b/ ? "Range: $link->{range}\r\n" : ();
+    my @range = $link->{range} ? "Range: $link->{range}\r\n" : ();
     return complete($link, [[$path, 'path'], '?', [$front, 'escaped'], [$mac, 'mac'], [$rest, 'escaped']], ["Host: $host\r\n", @range]);
 }
 

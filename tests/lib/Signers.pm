@@ -30,7 +30,7 @@ my %program = (
     'boto3'                         => [@python, "$tests/signers/aws.py"],
     '@aws-sdk/s3-request-presigner' => [@node, "$tests/signers/aws.mjs"],
 );
-my $json = JSON::PP->new->ascii->canonical;
+my $json = JSON::PP->new->utf8->ascii->canonical;
 my %asked;
 
 sub ask {
