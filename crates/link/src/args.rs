@@ -59,12 +59,15 @@ pub fn read_arguments<'a>(
 ) -> bool {
     values.fill(None);
     let mut repeated = false;
+    if names.names.is_empty() {
+        return repeated;
+    }
     for argument in split(query) {
-        let name = name_of(argument);
+        let (name, found) = name_and_value(argument);
         let Some(value) = names.position(name).and_then(|at| values.get_mut(at)) else { continue };
         match value {
             Some(_) => repeated = true,
-            None => *value = Some(argument.get(name.len() + 1..).unwrap_or_default()),
+            None => *value = Some(found.unwrap_or_default()),
         }
     }
     repeated
@@ -78,12 +81,28 @@ pub fn without_arguments<'a>(
     split(query).filter(move |argument| !names.contains(name_of(argument)))
 }
 
-fn split(query: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    query.split(|&byte| byte == b'&')
+/// The arguments of a query string, empty ones included.
+pub(crate) fn split(query: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    let mut ends = memchr::memchr_iter(b'&', query);
+    let mut rest = Some((0, query));
+    core::iter::from_fn(move || {
+        let (start, text) = rest?;
+        let end = ends.next();
+        rest = end.map(|end| (end + 1, query.get(end + 1..).unwrap_or_default()));
+        text.get(..end.map_or(text.len(), |end| end - start))
+    })
+}
+
+/// Splits an argument at its first `=`; without one it has no value.
+pub(crate) fn name_and_value(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b'=', argument).and_then(|at| argument.split_at_checked(at)) {
+        Some((name, value)) => (name, value.get(1..)),
+        None => (argument, None),
+    }
 }
 
 fn name_of(argument: &[u8]) -> &[u8] {
-    argument.split(|&byte| byte == b'=').next().unwrap_or_default()
+    name_and_value(argument).0
 }
 
 #[cfg(test)]

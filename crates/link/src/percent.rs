@@ -3,9 +3,31 @@
 use crate::request::Arena;
 use crate::verdict::Verdict;
 
-/// Whether a byte stands for itself everywhere (RFC 3986, section 2.3).
-pub(crate) const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+/// For each byte whether it stands for itself.
+pub(crate) type Literals = [bool; 256];
+
+/// The unreserved characters (RFC 3986, section 2.3), with some more and without some.
+#[expect(clippy::indexing_slicing, reason = "a byte is an index of 256 places")]
+pub(crate) const fn unreserved(more: &[u8], without: &[u8]) -> Literals {
+    let mut literals = [false; 256];
+    let mut byte = 0u8;
+    loop {
+        let is_unreserved =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        literals[byte as usize] =
+            (is_unreserved || contains(more, byte)) && !contains(without, byte);
+        match byte.checked_add(1) {
+            Some(next) => byte = next,
+            None => return literals,
+        }
+    }
+}
+
+const fn contains(bytes: &[u8], byte: u8) -> bool {
+    match bytes {
+        [] => false,
+        [first, rest @ ..] => *first == byte || contains(rest, byte),
+    }
 }
 
 /// How a text is decoded.
@@ -76,8 +98,8 @@ pub(crate) fn decode<'a>(
     decoding: Decoding,
     arena: &'a dyn Arena,
 ) -> Result<&'a [u8], Verdict> {
-    let is_plain = |byte: &u8| *byte != b'%' && !(decoding.plus_is_space && *byte == b'+');
-    if text.iter().all(is_plain) {
+    let plus = if decoding.plus_is_space { b'+' } else { b'%' };
+    if memchr::memchr2(b'%', plus, text).is_none() {
         return Ok(text);
     }
     let decoded = Decoded::new(text, decoding);
@@ -92,8 +114,8 @@ pub(crate) fn decode<'a>(
 /// How bytes are encoded.
 #[derive(Clone, Copy)]
 pub(crate) struct Escaping {
-    /// Whether a byte stands for itself.
-    pub is_literal: fn(u8) -> bool,
+    /// Which bytes stand for themselves.
+    pub literals: &'static Literals,
     /// Whether a space becomes `+`.
     pub space_is_plus: bool,
     /// Whether hexadecimal digits are those of the lower case.
@@ -103,10 +125,10 @@ pub(crate) struct Escaping {
 impl Escaping {
     /// As AWS signs the names and values of arguments.
     pub(crate) const ARGUMENT: Escaping =
-        Escaping { is_literal: is_unreserved, space_is_plus: false, lower_case: false };
+        Escaping { literals: &unreserved(b"", b""), space_is_plus: false, lower_case: false };
     /// As AWS signs paths.
     pub(crate) const PATH: Escaping =
-        Escaping { is_literal: |byte| byte == b'/' || is_unreserved(byte), ..Self::ARGUMENT };
+        Escaping { literals: &unreserved(b"/", b""), ..Self::ARGUMENT };
 
     /// Encodes bytes: a copy of exactly the length needed.
     pub(crate) fn escape(
@@ -131,7 +153,7 @@ impl Escaping {
 
     /// Calls `push` with the bytes that one becomes.
     fn each(self, byte: u8, mut push: impl FnMut(u8)) {
-        if (self.is_literal)(byte) {
+        if self.is_literal(byte) {
             push(byte);
         } else if self.is_single(byte) {
             push(b'+');
@@ -158,14 +180,19 @@ impl Escaping {
                     }
                     rest
                 }
-                [byte, rest @ ..] if (self.is_literal)(*byte) => rest,
+                [byte, rest @ ..] if self.is_literal(*byte) => rest,
                 _ => return false,
             }
         }
     }
 
+    #[inline]
+    fn is_literal(self, byte: u8) -> bool {
+        self.literals.get(usize::from(byte)).copied().unwrap_or(false)
+    }
+
     fn is_single(self, byte: u8) -> bool {
-        (self.is_literal)(byte) || self.space_is_plus && byte == b' '
+        self.is_literal(byte) || self.space_is_plus && byte == b' '
     }
 
     fn digit(self, value: u8) -> u8 {

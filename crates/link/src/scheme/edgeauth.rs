@@ -8,7 +8,7 @@ use crate::key::Key;
 use crate::keys::Keys;
 use crate::link::SignedMessage;
 use crate::network::Network;
-use crate::percent::{self, Decoding, Escaping, is_unreserved};
+use crate::percent::{self, Decoding, Escaping, Literals, unreserved};
 use crate::policy::{Policy, Validity};
 use crate::request::{Arena, Request};
 use crate::time;
@@ -53,14 +53,14 @@ impl Escape {
     }
 
     fn escaping(self) -> Escaping {
-        let is_literal: fn(u8) -> bool = match self {
-            Escape::Form => is_unreserved,
-            Escape::Component => |byte| match byte {
-                b'!' | b'(' | b')' => true,
-                byte => byte != b'~' && is_unreserved(byte),
-            },
-        };
-        Escaping { is_literal, space_is_plus: self == Escape::Form, lower_case: true }
+        const FORM: &Literals = &unreserved(b"", b"");
+        const COMPONENT: &Literals = &unreserved(b"!()", b"~");
+        match self {
+            Escape::Form => Escaping { literals: FORM, space_is_plus: true, lower_case: true },
+            Escape::Component => {
+                Escaping { literals: COMPONENT, space_is_plus: false, lower_case: true }
+            }
+        }
     }
 
     fn decoding(self) -> Decoding {

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::MAX_CREDENTIAL_LEN;
 use crate::MAX_KEY_ID_LEN;
 use crate::algorithm::{Algorithm, KeyedMac, Tag};
+use crate::args;
 use crate::claims::{Claims, Found, Stated};
 use crate::key::Key;
 use crate::keys::Keys;
@@ -55,10 +56,9 @@ struct Argument<'a> {
 /// Splits a query string into names and values. There is no argument that could be left out: an
 /// empty one has an empty name.
 fn split(query: &[u8]) -> impl Iterator<Item = Argument<'_>> + Clone {
-    query.split(|&byte| byte == b'&').map(|argument| {
-        let mut parts = argument.splitn(2, |&byte| byte == b'=');
-        let (name, value) = (parts.next(), parts.next());
-        Argument { name: name.unwrap_or_default(), value: value.unwrap_or_default() }
+    args::split(query).map(|argument| {
+        let (name, value) = args::name_and_value(argument);
+        Argument { name, value: value.unwrap_or_default() }
     })
 }
 
