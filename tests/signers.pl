@@ -329,22 +329,26 @@ sub not_covered {
     return $status =~ /\A(?:301|403|404)\z/ && index($body, $mark) < 0 ? '' : "$status where there is no file";
 }
 
-# For a link of which one byte is changed.
+# For a link that was changed in bytes of a kind, which it is still where that is the same by definition: another
+# spelling of the same path, the case of a digit in an escape.
 sub not_right {
-    my ($link, $part, $kind, $at, $byte, $target, @answer) = @_;
-    my $text = $link->{$part};
-    my $old  = substr $text, $at, 1;
-    if ($old =~ /[A-Fa-f]/ && lc $old eq lc $byte) {
-        # The same by definition: the case of a digit in an escape, or in a MAC.
-        return not_granted($link, @answer) if $kind =~ /path|escaped/ && substr($text, $at > 2 ? $at - 2 : 0, 2) =~ /%/;
-        return not_granted($link, @answer) && not_refused(@answer) if $kind eq 'mac';
+    my ($link, $kind, $part, $text, @answer) = @_;
+    my $old = $link->{$part};
+    if ($kind eq 'path') {
+        # The token has to be where it belongs: a `?` may begin the arguments too early.
+        my ($args) = $text =~ /\A[^?#]*\?([^#]*)/s;
+        my $token = $link->{headers} =~ /^(?:Cookie|Authorization):/mi || (defined $args && $args =~ /(?:\A|&)(?:token|hdnts|X-Amz-Signature)=/);
+        my $path  = served($text);
+        return not_refused(@answer) if !$token || !defined $path;
+        return not_granted($link, @answer) if $path eq served($old) && (!$link->{arguments} || unescaped($text =~ s/\?.*//sr) eq unescaped($link->{written}));
+        return not_covered($path, @answer) if $link->{globs} && covered($path, @{ $link->{globs} });
     }
-    if ($link->{globs} && $kind eq 'path') {
-        # Another path, with the token if that is still where it belongs: a `?` may begin the arguments too early.
-        my ($args) = $target =~ /\A[^?#]*\?([^#]*)/s;
-        my $token = $link->{headers} =~ /^(?:Cookie|Authorization):/mi || (defined $args && $args =~ /(?:\A|&)(?:token|hdnts)=/);
-        my $path  = served($target);
-        return not_covered($path, @answer) if $token && defined $path && covered($path, @{ $link->{globs} });
+    elsif ($kind eq 'escaped') {
+        my ($was, $is) = map { $link->{arguments} ? arguments($_) : unformed($_) } $old, $text;
+        return not_granted($link, @answer) if $was eq $is;
+    }
+    elsif ($kind eq 'mac') {
+        return not_granted($link, @answer) && not_refused(@answer) if lc $text eq lc $old;
     }
     return not_refused(@answer);
 }
@@ -397,6 +401,13 @@ sub with_other_args {
 }
 
 my @syntax = (split(//, q(/?#&=;%+~.-_!*,:"'\\ {}()[]|@$)), 'a' .. 'f', 'A' .. 'F', 0 .. 9, qw(g z Z), "\0", "\t", "\x7f", "\x80", "\xff");
+my $digits = join '', 'A' .. 'Z', 'a' .. 'z', 0 .. 9, '-_';    # of base64url
+
+# The digit that differs in its last bit, which may be one that stands for nothing.
+sub nearest {
+    my $at = index $digits, $_[0];
+    return $at < 0 ? another_byte($_[0]) : substr $digits, $at ^ 1, 1;
+}
 
 # Any but a line end, which would end the request.
 sub another_byte {
@@ -408,17 +419,26 @@ sub another_byte {
     }
 }
 
-# Each byte of a link that counts, as [part, kind, where].
+# Each byte of a link that counts, as [kind, part, where].
 sub positions {
     my ($link) = @_;
     my @positions;
     for my $part (qw(target headers)) {
         for my $span (@{ $link->{spans}{$part} }) {
             my ($from, $length, $kind) = @$span;
-            push @positions, map { [$part, $kind, $_] } $from .. $from + $length - 1;
+            push @positions, map { [$kind, $part, $_] } $from .. $from + $length - 1;
         }
     }
     return @positions;
+}
+
+# Asks for a link with other bytes in place of some.
+sub ask_changed {
+    my ($ask, $link, $position, $length, $bytes) = @_;
+    my ($kind, $part, $at) = @$position;
+    my $text = $link->{$part};
+    substr($text, $at, $length) = ref $bytes ? $bytes->(substr $text, $at, 1) : $bytes;
+    $ask->(sub { not_right($link, $kind, $part, $text, @_) }, $part => $text);
 }
 
 sub judge {
@@ -448,13 +468,19 @@ sub judge {
     each_link('refused with one byte changed', $group, sub {
         my ($number, $link, $ask) = @_;
         my @positions = positions($link);
-        @positions = map { one_of(@positions) } 1 .. 10 if $number >= 10;
-        for (@positions) {
-            my ($part, $kind, $at) = @$_;
-            my %changed = (target => $link->{target}, headers => $link->{headers});
-            my $byte = another_byte(substr $changed{$part}, $at, 1);
-            substr($changed{$part}, $at, 1) = $byte;
-            $ask->(sub { not_right($link, $part, $kind, $at, $byte, $changed{target}, @_) }, %changed);
+        ask_changed($ask, $link, $_, 1, \&another_byte) for $number < 10 ? @positions : map { one_of(@positions) } 1 .. 10;
+        # The last of the token, or of what is before it.
+        ask_changed($ask, $link, $_, 1, \&nearest) for $positions[-1], one_of(@positions);
+    });
+
+    each_link('refused with one byte more or less', $group, sub {
+        my ($number, $link, $ask) = @_;
+        my @positions = positions($link);
+        for (1 .. 3) {
+            ask_changed($ask, $link, one_of(@positions), 1, '');
+            # Around a header's value a space counts for nothing.
+            ask_changed($ask, $link, one_of(@positions), 0, sub { another_byte(' ') });
+            ask_changed($ask, $link, one_of(@positions), 0, sub { $_[0] });
         }
     });
 }
@@ -511,6 +537,8 @@ for my $signer ('boto3', '@aws-sdk/s3-request-presigner') {
     presigned($signer, 'another value of it',             'forged', 403, { params => { Range => 'bytes=0-1' } }, { headers => "Range: bytes=0-9\r\n" });
     presigned($signer, 'a signed header that is not sent', 'forged', 403, { params => { Range => 'bytes=0-1' } });
     presigned($signer, 'an argument too many',            'forged', 403, {}, { target => sub { "$_[0]&a=b" } });
+    presigned($signer, 'an empty argument too many',      'forged', 403, {}, { target => sub { "$_[0]&" } });
+    presigned($signer, 'an empty argument within',        'forged', 403, {}, { target => sub { $_[0] =~ s/&/&&/r } });
     presigned($signer, 'an argument twice',               'malformed', 403, {}, { target => sub { $_[0] =~ s/(X-Amz-Date=[^&]*)/$1&$1/r } });
     presigned($signer, 'the secret of another key',       'forged', 403, { secret => $aws{'partner.one'} });
     presigned($signer, 'an unknown key',                  'unknown_key', 403, { id => 'AKIANOBODY' });

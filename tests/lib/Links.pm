@@ -9,7 +9,9 @@ package Links;
 #     respelled($bytes)                the same by another client, some unreserved bytes escaped
 #     random_args()                    arguments of no interest: empty, repeated, encoded
 #     served($target)                  the path that nginx serves for a request target; undef if it refuses it
-#     covered($path, @globs)           whether one of the globs of FORMATS grants it
+#     covered($path, @globs)           whether one of the globs grants it
+#     unescaped($text), unformed($text)   what a text stands for in a path, or in a query
+#     arguments($target)               its arguments as SigV4 covers them, sorted
 #     random_text(), one_of(LIST), text($bytes), bytes($text)
 
 use strict;
@@ -20,7 +22,8 @@ use Encode qw(decode encode);
 use Exporter qw(import);
 
 our @EXPORT = qw(
-    random_path written escaped form respelled random_args served covered random_text one_of text bytes @styles
+    random_path written escaped form respelled random_args served covered unescaped unformed arguments
+    random_text one_of text bytes @styles
 );
 
 our @styles = qw(plain lower browser raw odd);
@@ -104,6 +107,13 @@ sub random_args {
 }
 
 sub unescaped { return $_[0] =~ s/%([0-9A-Fa-f]{2})/chr hex $1/egr }
+sub unformed  { return unescaped($_[0] =~ tr/+/ /r) }
+
+sub arguments {
+    my ($args) = $_[0] =~ /\A[^?#]*\?([^#]*)/s or return '';
+    my @arguments = map { join '=', map { escaped(unformed($_)) } /\A([^=]*)=?(.*)\z/s } split /&/, $args, -1;
+    return join '&', sort @arguments;
+}
 
 sub served {
     my ($path) = $_[0] =~ m{\A(/[^?#]*)}s or return undef;
