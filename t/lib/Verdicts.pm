@@ -69,14 +69,25 @@ Test::Nginx::Socket::add_block_preprocessor(sub {
 });
 
 # A failure is that of a block: tell which of its requests it was.
-my $failures = 0;
+my ($failures, $is_last) = (0, 1);
 Test::Nginx::Socket::add_response_body_check(sub {
     my ($block, undef, $index) = @_;
+    $is_last = !$block->cases || $index == $#{$block->request};
     my $builder = Test::More->builder;
     return if $builder->is_passing || !$block->cases;
     my $now = grep { !$_ } $builder->summary;
     $builder->diag("request $index: ", $block->request->[$index], "\n", $block->more_headers->[$index]) if $now > $failures;
     $failures = $now;
 });
+
+# Test::Nginx waits for the log after each request; once for the requests of a block is enough.
+my $error_log_data = \&Test::Nginx::Socket::error_log_data;
+{
+    no warnings qw(redefine prototype);
+    *Test::Nginx::Socket::error_log_data = sub () {
+        local $Test::Nginx::Util::TestNginxSleep = $is_last ? $Test::Nginx::Util::TestNginxSleep : 0;
+        return $error_log_data->();
+    };
+}
 
 1;
