@@ -114,14 +114,6 @@ impl<'z> Limits<'z> {
         Ok(amount)
     }
 
-    pub(crate) fn grow(&self, kind: LimitKind, id: &Id, amount: u64, now: i64) {
-        if let Some((_, entry)) = self.find(kind, id)
-            && is_live(entry, now)
-        {
-            store(&entry[VALUE], load(&entry[VALUE]).saturating_add(amount));
-        }
-    }
-
     /// Makes all that connects entries again.
     pub(crate) fn rebuild(&self) {
         self.table.rebuild(hash);
@@ -302,7 +294,6 @@ mod tests {
         assert_eq!(zone.add(Quota, &id(1), 1, 5, 200, 100), Err(Refused::Exhausted));
         assert_eq!(zone.value(Quota, &id(1), 101), None);
         assert_eq!(zone.expires(Quota, &id(1), 101), None);
-        zone.grow(Quota, &id(1), 1, 101);
         assert_eq!(zone.add(Quota, &id(1), 2, 5, 201, 101), Ok(2));
         assert_eq!(zone.expires(Quota, &id(1), 101), Some(201));
         zone.zone().limits.check();
@@ -336,21 +327,19 @@ mod tests {
         let mut zone = Locked::new(limited(&words));
         assert_eq!(zone.add(Quota, &id(1), u64::MAX - 1, u64::MAX, 100, 50), Ok(u64::MAX - 1));
         assert_eq!(zone.add(Quota, &id(1), 7, u64::MAX, 100, 50), Ok(u64::MAX));
-        zone.grow(Quota, &id(1), 7, 50);
+        assert_eq!(zone.add(Quota, &id(1), 7, u64::MAX, 100, 50), Err(Refused::Exhausted));
         assert_eq!(zone.value(Quota, &id(1), 50), Some(u64::MAX));
     }
 
     #[test]
-    fn growth_passes_the_limit_but_makes_no_entry() {
+    fn what_is_added_later_may_pass_the_limit() {
         let words = words(1024);
         let mut zone = Locked::new(limited(&words));
-        zone.grow(Quota, &id(1), 7, 50);
-        assert_eq!(zone.value(Quota, &id(1), 50), None);
+        // As bytes are: first room is made sure of, then what was sent is added.
         assert_eq!(zone.add(Quota, &id(1), 0, 10, 100, 50), Ok(0));
-        zone.grow(Quota, &id(1), 9, 50);
+        assert_eq!(zone.add(Quota, &id(1), 9, u64::MAX, 100, 50), Ok(9));
         assert_eq!(zone.add(Quota, &id(1), 0, 10, 100, 50), Ok(9));
-        zone.grow(Quota, &id(1), 9, 50);
-        assert_eq!(zone.value(Quota, &id(1), 50), Some(18));
+        assert_eq!(zone.add(Quota, &id(1), 9, u64::MAX, 100, 50), Ok(18));
         assert_eq!(zone.add(Quota, &id(1), 0, 10, 100, 50), Err(Refused::Exhausted));
     }
 

@@ -111,11 +111,6 @@ impl<'z> Locked<'z> {
     ) -> Result<u64, Refused> {
         self.zone.limits.add(kind, id, amount, limit, expires_at, now)
     }
-
-    /// Adds `amount` to a live entry without any limit. Where there is none, nothing happens.
-    pub fn grow(&mut self, kind: LimitKind, id: &Id, amount: u64, now: i64) {
-        self.zone.limits.grow(kind, id, amount, now);
-    }
 }
 
 impl Drop for Locked<'_> {

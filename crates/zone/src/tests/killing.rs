@@ -201,21 +201,6 @@ fn a_killed_use_of_a_dead_entry_leaves_it_dead_or_counted() {
 }
 
 #[test]
-fn killed_growth_is_there_or_not() {
-    let words = small();
-    killed_everywhere(
-        &words,
-        fill,
-        |locked, _| locked.grow(LimitKind::Token, &id(1), 7, NOW),
-        |zone, pins| {
-            assert!([1, 8].contains(&limits(zone, NOW)[&(LimitKind::Token, 1)].0));
-            check_others(zone, &[1]);
-            check_pins(zone, pins);
-        },
-    );
-}
-
-#[test]
 fn a_killed_count_costs_at_most_the_evicted_key() {
     let words = small();
     for (key, evicts) in [("new", 1), ("key 0", 0), ("key 3", 0)] {

@@ -129,12 +129,6 @@ fn limits_grant_and_refuse_as_their_model() {
             let mut locked = Locked::new(zone);
             match random.below(10) {
                 0 => {
-                    locked.grow(kind, &id(n), amount, now);
-                    if let Some((value, expiry)) = live {
-                        model.insert((kind, n), (value + amount, expiry));
-                    }
-                }
-                1 => {
                     assert_eq!(locked.value(kind, &id(n), now), live.map(|(value, _)| value));
                     assert_eq!(locked.expires(kind, &id(n), now), live.map(|(_, at)| at));
                 }
