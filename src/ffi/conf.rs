@@ -206,6 +206,9 @@ impl<'c> Conf<'c> {
 
     /// Compiles a text with variables. nginx itself reports a text that is none.
     pub fn compile(&self, text: &[u8]) -> Result<Complex, Failed> {
+        if let Some(name) = only_variable(text) {
+            return self.variable_index(name).map(Complex::Variable);
+        }
         let mut text = self.copy(text)?;
         // SAFETY: all-zero is nginx's own way to begin these structures.
         let (mut value, mut compile) = unsafe {
@@ -219,7 +222,7 @@ impl<'c> Conf<'c> {
         compile.complex_value = &mut value;
         // SAFETY: the pointers are valid for the call; what the value keeps lies in the pool.
         let status = unsafe { ngx_http_compile_complex_value(&mut compile) };
-        if status == NGX_OK as ngx_int_t { Ok(Complex(value)) } else { Err(Failed) }
+        if status == NGX_OK as ngx_int_t { Ok(Complex::Text(value)) } else { Err(Failed) }
     }
 
     fn context(&self) -> Option<&ngx_http_conf_ctx_t> {
@@ -313,6 +316,14 @@ impl<'c> Conf<'c> {
             server: Server(server),
         })
     }
+}
+
+/// The name of the variable that a text consists of, as in `$name`; a capture (`$1`) is none.
+fn only_variable(text: &[u8]) -> Option<&str> {
+    let name = text.strip_prefix(b"$")?;
+    let is_name = !name.first()?.is_ascii_digit()
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    str::from_utf8(name).ok().filter(|_| is_name)
 }
 
 /// Indices of the variables that the regular expression of a location sets.

@@ -165,10 +165,14 @@ impl<'r> Request<'r> {
 
     /// Evaluates a text with variables.
     pub fn complex(&self, value: &Complex) -> Result<&'r [u8], NotEvaluated> {
+        let value = match value {
+            Complex::Variable(index) => return Ok(self.variable(*index)?.unwrap_or_default()),
+            Complex::Text(value) => value,
+        };
         let mut text = ngx_str_t::empty();
         // SAFETY: nginx only reads the compiled value.
         let status = unsafe {
-            ngx_http_complex_value(self.r.as_ptr(), ptr::from_ref(&value.0).cast_mut(), &mut text)
+            ngx_http_complex_value(self.r.as_ptr(), ptr::from_ref(value).cast_mut(), &mut text)
         };
         if status == NGX_OK as ngx_int_t { Ok(bytes(&text)) } else { Err(NotEvaluated) }
     }

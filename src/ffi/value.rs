@@ -6,8 +6,11 @@ use nginx_sys::{ngx_http_complex_value_t, ngx_uint_t};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VariableIndex(pub(super) ngx_uint_t);
 
-/// A text with variables, compiled by nginx.
-///
-/// Its parts lie in the pool of the configuration, which lives as long as the configuration that
-/// owns this value.
-pub struct Complex(pub(super) ngx_http_complex_value_t);
+/// A text with variables.
+pub enum Complex {
+    /// One variable and nothing else: its value is the text's.
+    Variable(VariableIndex),
+    /// Any other, compiled by nginx. Its parts lie in the pool of the configuration, which lives
+    /// as long as the configuration that owns this value.
+    Text(ngx_http_complex_value_t),
+}
