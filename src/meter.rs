@@ -45,7 +45,8 @@ pub fn count(request: Request<'_>) {
         },
         MeterKey::Expression(key) => {
             let key = request.complex(key).unwrap_or_default();
-            meter.zone.with_lock(|locked| locked.count(key, verdict, bytes, now));
+            let zone = &meter.zone;
+            zone.with_lock(|locked| locked.count(&zone.hints, key, verdict, bytes, now));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
-use secure_link_zone::{Locked, Parts, PinnedEntry, Zone};
+use secure_link_zone::{Hints, Locked, Parts, PinnedEntry, Zone};
 use thiserror::Error;
 
 use crate::directives::{Outcome, Setting, quote, refuse};
@@ -14,6 +14,8 @@ pub struct ZoneConf {
     /// Its name.
     pub name: Box<[u8]>,
     memory: SharedMemory,
+    /// Where this process found keys that the configuration does not name.
+    pub hints: Hints,
     at: Position,
     is_metered: Cell<bool>,
     is_limiting: Cell<bool>,
@@ -82,8 +84,8 @@ impl ZoneConf {
     }
 
     /// The zone, once nginx has its memory.
-    pub fn zone(&self) -> Option<Zone<'_>> {
-        Zone::open(self.memory.words()?)
+    pub fn zone(&self) -> Option<&Zone<'_>> {
+        self.memory.zone()
     }
 
     /// Runs `body` with the zone to itself.
@@ -112,7 +114,7 @@ impl ZoneConf {
                 return Err(ZoneError::OtherUse { name, made, wanted, at });
             }
             None => {
-                let words = self.memory.words().or_else(|| self.memory.take());
+                let words = self.memory.take();
                 // What nothing uses yet is ready for both, so that a reload may begin to.
                 let unused = !needed.meter && !needed.limit;
                 let parts = Parts { meter: needed.meter || unused, limit: needed.limit || unused };
@@ -171,6 +173,7 @@ pub fn set_zone(setting: &mut Setting<'_, '_>) -> Outcome {
     let zone = Rc::new(ZoneConf {
         name: name.into(),
         memory,
+        hints: Hints::default(),
         at: setting.at.clone(),
         is_metered: Cell::new(false),
         is_limiting: Cell::new(false),

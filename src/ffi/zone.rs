@@ -1,5 +1,6 @@
 //! Shared memory: nginx's zones as words that all workers see.
 
+use std::cell::OnceCell;
 use std::ffi::c_void;
 use std::mem::size_of;
 use std::ptr::{self, NonNull};
@@ -12,6 +13,7 @@ use nginx_sys::{
     ngx_parse_size, ngx_random, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock,
     ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t, ngx_str_t,
 };
+use secure_link_zone::Zone;
 
 use super::conf::{Conf, Failed};
 use super::guard::{Entry, guard};
@@ -20,7 +22,11 @@ use super::module;
 use crate::zone::ZoneConf;
 
 /// A zone of shared memory, as one configuration knows it.
-pub struct SharedMemory(NonNull<ngx_shm_zone_t>);
+pub struct SharedMemory {
+    shm: NonNull<ngx_shm_zone_t>,
+    /// What was found in the memory: for a request, everything that can be found before.
+    zone: OnceCell<Zone<'static>>,
+}
 
 /// How a configuration's zone and that of the running one differ.
 pub enum ZoneChange {
@@ -78,7 +84,8 @@ impl Conf<'_> {
         let mut name = self.copy(name)?;
         // SAFETY: the name lies in the configuration's pool.
         let zone = unsafe { ngx_shared_memory_add(self.as_ptr(), &mut name, size, module::tag()) };
-        NonNull::new(zone).map(SharedMemory).ok_or(Failed)
+        let shm = NonNull::new(zone).ok_or(Failed)?;
+        Ok(SharedMemory { shm, zone: OnceCell::new() })
     }
 }
 
@@ -89,7 +96,7 @@ impl SharedMemory {
         // SAFETY: nginx has made the zone; its data is ours to set. The configuration holds an
         // `Rc`, so that the address stays valid as long as nginx uses it.
         unsafe {
-            let shm = self.0.as_ptr();
+            let shm = self.shm.as_ptr();
             (*shm).data = Rc::as_ptr(zone).cast_mut().cast();
             (*shm).init = Some(initialise);
         }
@@ -97,11 +104,21 @@ impl SharedMemory {
 
     fn slab(&self) -> Option<&ngx_slab_pool_t> {
         // SAFETY: once mapped, the zone's memory begins with nginx's slab pool.
-        unsafe { self.0.as_ref().shm.addr.cast::<ngx_slab_pool_t>().as_ref() }
+        unsafe { self.shm.as_ref().shm.addr.cast::<ngx_slab_pool_t>().as_ref() }
     }
 
-    /// The words that the module has taken of the zone.
-    pub fn words(&self) -> Option<&[AtomicU64]> {
+    /// The zone in the memory, once it was made there.
+    pub fn zone(&self) -> Option<&Zone<'_>> {
+        if self.zone.get().is_none() {
+            // Workers are forked when all zones are there, so that this is found once.
+            let _ = self.zone.set(Zone::open(self.words()?)?);
+        }
+        self.zone.get()
+    }
+
+    /// The words that the module has taken of the zone, which stay where they are as long as the
+    /// configuration is in use, and with it `self`: nobody may be given them for longer.
+    fn words(&self) -> Option<&'static [AtomicU64]> {
         let root = NonNull::new(self.slab()?.data.cast::<AtomicU64>())?;
         // SAFETY: `take` has put there the address of an allocation, whose first word is its
         // length in words. The memory is shared, so that it is only seen as atomics.
@@ -111,8 +128,12 @@ impl SharedMemory {
         }
     }
 
-    /// Takes as much of the zone as there is, and returns the words.
+    /// The words for a new zone: those of one that was not completed, or else as much of the memory
+    /// as there is.
     pub fn take(&self) -> Option<&[AtomicU64]> {
+        if let Some(words) = self.words() {
+            return Some(words);
+        }
         let slab: *mut ngx_slab_pool_t = ptr::from_ref(self.slab()?).cast_mut();
         // SAFETY: the slab pool is initialised, and nobody else uses the zone yet. The root is
         // published when its length is written.

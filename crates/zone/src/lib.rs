@@ -16,11 +16,11 @@
 //! let words: Vec<AtomicU64> = (0..4096).map(|_| AtomicU64::new(0)).collect();
 //! let zone = Zone::create(&words, Parts { meter: true, limit: true }, 42)?;
 //!
-//! let acme = Locked::new(zone).pin(b"acme")?;
+//! let acme = Locked::new(&zone).pin(b"acme")?;
 //! zone.count(acme, 0, 512, 1_700_000_000);
 //!
 //! let (link, expires_at, now) = ([1, 2, 3, 4], 1_700_003_600, 1_700_000_000);
-//! let mut locked = Locked::new(zone);
+//! let mut locked = Locked::new(&zone);
 //! assert_eq!(locked.add(LimitKind::Token, &link, 1, 1, expires_at, now), Ok(1));
 //! let again = locked.add(LimitKind::Token, &link, 1, 1, expires_at, now);
 //! assert_eq!(again, Err(Refused::Exhausted));
@@ -28,6 +28,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod hints;
 mod limit;
 mod locked;
 mod meter;
@@ -40,6 +41,7 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
+pub use hints::Hints;
 pub use limit::{Id, LimitKind, Refused};
 pub use locked::Locked;
 pub use meter::{Counters, Full, PinnedEntry};

@@ -263,7 +263,8 @@ mod tests {
     #[test]
     fn uses_are_granted_up_to_the_limit() {
         let words = words(1024);
-        let mut zone = Locked::new(limited(&words));
+        let zone = limited(&words);
+        let mut zone = Locked::new(&zone);
         for uses in 1..=3 {
             assert_eq!(zone.add(Token, &id(1), 1, 3, 100, 50), Ok(uses));
             assert_eq!(zone.value(Token, &id(1), 50), Some(uses));
@@ -276,7 +277,8 @@ mod tests {
     #[test]
     fn ids_that_share_a_word_are_told_apart() {
         let words = words(1024);
-        let mut zone = Locked::new(limited(&words));
+        let zone = limited(&words);
+        let mut zone = Locked::new(&zone);
         for id in [[1, 2, 3, 4], [1, 2, 3, 5], [1, 2, 4, 4], [1, 3, 3, 4], [2, 2, 3, 4]] {
             for kind in [Token, Window, Quota] {
                 assert_eq!(zone.add(kind, &id, 1, 1, 100, 50), Ok(1));
@@ -288,7 +290,8 @@ mod tests {
     #[test]
     fn an_entry_lives_through_the_second_of_its_expiry() {
         let words = words(1024);
-        let mut zone = Locked::new(limited(&words));
+        let zone = limited(&words);
+        let mut zone = Locked::new(&zone);
         assert_eq!(zone.add(Quota, &id(1), 5, 5, 100, 50), Ok(5));
         assert_eq!(zone.expires(Quota, &id(1), 100), Some(100));
         assert_eq!(zone.add(Quota, &id(1), 1, 5, 200, 100), Err(Refused::Exhausted));
@@ -304,7 +307,8 @@ mod tests {
     fn only_a_token_takes_the_later_expiry() {
         for (kind, later) in [(Token, 300), (Window, 100), (Quota, 100)] {
             let words = words(1024);
-            let mut zone = Locked::new(limited(&words));
+            let zone = limited(&words);
+            let mut zone = Locked::new(&zone);
             for (expires_at, stays) in [(100, 100), (60, 100), (300, later)] {
                 zone.add(kind, &id(1), 1, 9, expires_at, 50).unwrap();
                 assert_eq!(zone.expires(kind, &id(1), 50), Some(stays), "{kind:?}");
@@ -315,7 +319,8 @@ mod tests {
     #[test]
     fn an_expiry_that_has_passed_grants_nothing() {
         let words = words(1024);
-        let mut zone = Locked::new(limited(&words));
+        let zone = limited(&words);
+        let mut zone = Locked::new(&zone);
         assert_eq!(zone.add(Token, &id(1), 1, 1, 49, 50), Err(Refused::Exhausted));
         assert_eq!(zone.add(Token, &id(1), 1, 0, 60, 50), Err(Refused::Exhausted));
         assert_eq!(zone.zone().limit_entries(), 0);
@@ -324,7 +329,8 @@ mod tests {
     #[test]
     fn values_do_not_wrap() {
         let words = words(1024);
-        let mut zone = Locked::new(limited(&words));
+        let zone = limited(&words);
+        let mut zone = Locked::new(&zone);
         assert_eq!(zone.add(Quota, &id(1), u64::MAX - 1, u64::MAX, 100, 50), Ok(u64::MAX - 1));
         assert_eq!(zone.add(Quota, &id(1), 7, u64::MAX, 100, 50), Ok(u64::MAX));
         assert_eq!(zone.add(Quota, &id(1), 7, u64::MAX, 100, 50), Err(Refused::Exhausted));
@@ -334,7 +340,8 @@ mod tests {
     #[test]
     fn what_is_added_later_may_pass_the_limit() {
         let words = words(1024);
-        let mut zone = Locked::new(limited(&words));
+        let zone = limited(&words);
+        let mut zone = Locked::new(&zone);
         // As bytes are: first room is made sure of, then what was sent is added.
         assert_eq!(zone.add(Quota, &id(1), 0, 10, 100, 50), Ok(0));
         assert_eq!(zone.add(Quota, &id(1), 9, u64::MAX, 100, 50), Ok(9));
@@ -348,7 +355,7 @@ mod tests {
         let words = words(1024);
         let zone = limited(&words);
         let capacity = zone.limit_capacity();
-        let mut locked = Locked::new(zone);
+        let mut locked = Locked::new(&zone);
         for n in 0..capacity {
             assert_eq!(locked.add(Token, &id(n), 1, 2, 100, 50), Ok(1));
         }
@@ -363,7 +370,7 @@ mod tests {
         let words = words(1024);
         let zone = limited(&words);
         let capacity = zone.limit_capacity();
-        let mut locked = Locked::new(zone);
+        let mut locked = Locked::new(&zone);
         // Expiries in no order; those of the first half are moved behind the others.
         let expiry = |n: u64| 100 + (n * 37 % capacity) as i64;
         for n in 0..capacity {
@@ -391,7 +398,7 @@ mod tests {
     fn a_zone_without_limits_grants_nothing() {
         let words = words(1024);
         let zone = Zone::create(&words, Parts { meter: true, limit: false }, 1).unwrap();
-        let mut locked = Locked::new(zone);
+        let mut locked = Locked::new(&zone);
         assert_eq!(locked.add(Token, &id(1), 1, 1, 100, 50), Err(Refused::Full));
         assert_eq!((zone.limit_entries(), zone.limit_capacity()), (0, 0));
     }

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use crate::hints::Hints;
 use crate::limit::{Id, LimitKind, Refused};
 use crate::meter::{Counters, Full, PinnedEntry};
 use crate::words::{add, load, store};
@@ -12,14 +13,14 @@ use crate::{VERDICTS, Zone};
 /// It is made after the lock was taken and dropped before the lock is released. Without the lock
 /// the words end up in disorder, and what it says is wrong.
 pub struct Locked<'z> {
-    zone: Zone<'z>,
+    zone: &'z Zone<'z>,
 }
 
 impl<'z> Locked<'z> {
     /// Begins the use of a zone, and repairs it if the last user did not come to an end.
     ///
     /// A repair visits every entry; counters, values and pins stay as they are.
-    pub fn new(zone: Zone<'z>) -> Self {
+    pub fn new(zone: &'z Zone<'z>) -> Self {
         if load(zone.dirty()) != 0 {
             zone.meter.rebuild();
             zone.limits.rebuild();
@@ -30,7 +31,7 @@ impl<'z> Locked<'z> {
 
     /// The zone, for what needs no lock.
     pub fn zone(&self) -> Zone<'z> {
-        self.zone
+        *self.zone
     }
 
     /// Begins the pins of another configuration.
@@ -56,8 +57,8 @@ impl<'z> Locked<'z> {
     /// The first [`MAX_KEY_LEN`](crate::MAX_KEY_LEN) bytes of the key count. A new key is given
     /// the entry that was seen least recently if none is free; if all are pinned, the request is
     /// counted into the totals, and as an eviction.
-    pub fn count(&mut self, key: &[u8], verdict: usize, bytes: u64, now: i64) {
-        if verdict < VERDICTS && !self.zone.meter.count(key, verdict, bytes, now) {
+    pub fn count(&mut self, hints: &Hints, key: &[u8], verdict: usize, bytes: u64, now: i64) {
+        if verdict < VERDICTS && !self.zone.meter.count(hints, key, verdict, bytes, now) {
             self.zone.count_total(verdict);
             add(self.zone.eviction_count(), 1);
         }

@@ -1,8 +1,10 @@
 //! Requests counted by key and verdict.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
+use crate::hints::Hints;
 use crate::order::{ORDER, Order};
 use crate::table::{self, LINKS, STATE, Table};
 use crate::words::{add, bytes_as_words, exchange, load, raise, store};
@@ -118,24 +120,46 @@ impl<'z> Meter<'z> {
     }
 
     /// Counts a request. Says whether there is an entry for it.
-    pub(crate) fn count(&self, key: &[u8], verdict: usize, bytes: u64, now: i64) -> bool {
+    pub(crate) fn count(
+        &self,
+        hints: &Hints,
+        key: &[u8],
+        verdict: usize,
+        bytes: u64,
+        now: i64,
+    ) -> bool {
         let key = counted(key);
-        let name = name(self.seed, key);
-        let entry = match self.find(key, name) {
-            Some((index, entry)) => {
-                if !self.is_pinned(entry) {
-                    store(&entry[STAMP], self.tick());
-                    self.order.renew(index, entry);
-                }
-                entry
-            }
-            None => match self.insert(key, name, 0) {
-                Some((_, entry)) => entry,
-                None => return false,
-            },
+        let hint = hints.of(key);
+        let hinted = hint.and_then(|hint| self.hinted(hint.get(), key));
+        let Some((index, entry)) = hinted.or_else(|| self.find_or_insert(key, hint)) else {
+            return false;
         };
+        if !self.is_pinned(entry) {
+            store(&entry[STAMP], self.tick());
+            self.order.renew(index, entry);
+        }
         tally(entry, verdict, bytes, now);
         true
+    }
+
+    /// The entry of a key, if it is the one at `index`.
+    #[inline]
+    fn hinted(&self, index: u32, key: &[u8]) -> Option<(u32, Entry<'z>)> {
+        let entry = self.table.entry(index)?;
+        let is_same = load(&entry[STATE]) != 0
+            && key_len(load(&entry[NAME])) == key.len()
+            && has_key(entry, key);
+        is_same.then_some((index, entry))
+    }
+
+    #[cold]
+    fn find_or_insert(&self, key: &[u8], hint: Option<&Cell<u32>>) -> Option<(u32, Entry<'z>)> {
+        let name = name(self.seed, key);
+        let (index, entry) = self.find(key, name).or_else(|| self.insert(key, name, 0))?;
+        if let Some(hint) = hint {
+            hint.set(index);
+        }
+        Some((index, entry))
     }
 
     /// Finds or makes the entry of a key, and keeps it for this configuration and the next.
@@ -219,12 +243,8 @@ impl<'z> Meter<'z> {
     }
 
     fn find(&self, key: &[u8], name: u64) -> Option<(u32, Entry<'z>)> {
-        self.table.chain(hash(name)).find(|(_, entry)| {
-            load(&entry[NAME]) == name
-                && bytes_as_words(key)
-                    .zip(entry.iter().skip(KEY))
-                    .all(|(word, at)| load(at) == word)
-        })
+        let is_same = |entry: Entry<'_>| load(&entry[NAME]) == name && has_key(entry, key);
+        self.table.chain(hash(name)).find(|(_, entry)| is_same(entry))
     }
 
     /// Makes an entry, in place of the one that was seen least recently if none is free.
@@ -243,7 +263,9 @@ impl<'z> Meter<'z> {
         for counter in entry.iter().skip(SENT_REQUESTS) {
             store(counter, 0);
         }
-        for (at, word) in entry.iter().skip(KEY).zip(bytes_as_words(key)) {
+        let (whole, last) = bytes_as_words(key);
+        let words = whole.iter().map(|word| u64::from_le_bytes(*word)).chain([last]);
+        for (at, word) in entry.iter().skip(KEY).take(MAX_KEY_LEN / 8).zip(words) {
             store(at, word);
         }
         store(&entry[STAMP], tag);
@@ -270,7 +292,7 @@ fn counted(key: &[u8]) -> &[u8] {
 
 /// A key's hash, with its length in the lowest byte.
 fn name(seed: u64, key: &[u8]) -> u64 {
-    let hash = sip::hash([seed, !seed], bytes_as_words(key), key.len());
+    let hash = sip::hash([seed, !seed], key);
     hash & !0xff | key.len() as u64
 }
 
@@ -280,6 +302,16 @@ fn hash(name: u64) -> u64 {
 
 fn key_len(name: u64) -> usize {
     name as usize & 0xff
+}
+
+/// Whether an entry has a key of the same length.
+#[inline]
+fn has_key(entry: Entry<'_>, key: &[u8]) -> bool {
+    let (whole, last) = bytes_as_words(key);
+    let words = entry.iter().skip(KEY);
+    let rest = entry.get(KEY + whole.len()).filter(|_| !key.len().is_multiple_of(8));
+    words.zip(whole).all(|(at, word)| load(at) == u64::from_le_bytes(*word))
+        && rest.is_none_or(|at| load(at) == last)
 }
 
 fn key_of<'k>(entry: Entry<'_>, key: &'k mut [u8; MAX_KEY_LEN]) -> &'k [u8] {
@@ -342,7 +374,7 @@ mod tests {
     fn fill(zone: Zone<'_>) -> Vec<String> {
         let keys: Vec<_> = (0..zone.meter_capacity()).map(|n| format!("key {n}")).collect();
         for (now, key) in (1..).zip(&keys) {
-            Locked::new(zone).count(key.as_bytes(), 0, 1, now);
+            Locked::new(&zone).count(&Hints::default(), key.as_bytes(), 0, 1, now);
         }
         keys
     }
@@ -351,10 +383,10 @@ mod tests {
     fn growth_is_taken_once() {
         let words = words(2048);
         let zone = metered(&words);
-        let acme = Locked::new(zone).pin(b"acme").unwrap();
+        let acme = Locked::new(&zone).pin(b"acme").unwrap();
         let take = || {
             let mut taken = Vec::new();
-            Locked::new(zone).take_growth(|key, growth| {
+            Locked::new(&zone).take_growth(|key, growth| {
                 taken.push((key.map(<[u8]>::to_vec), growth.requests[0], growth.bytes));
             });
             taken
@@ -374,12 +406,12 @@ mod tests {
     fn what_is_counted_is_read_again() {
         let words = words(2048);
         let zone = metered(&words);
-        let acme = Locked::new(zone).pin(b"acme").unwrap();
+        let acme = Locked::new(&zone).pin(b"acme").unwrap();
         zone.count(acme, 0, 100, 1000);
         zone.count(acme, 6, 0, 1005);
         zone.count(acme, 0, 11, 1003);
-        Locked::new(zone).count(b"acme", 10, 1, 1004);
-        Locked::new(zone).count(b"globex", 8, 7, 1001);
+        Locked::new(&zone).count(&Hints::default(), b"acme", 10, 1, 1004);
+        Locked::new(&zone).count(&Hints::default(), b"globex", 8, 7, 1001);
         let mut requests = [0; VERDICTS];
         (requests[0], requests[6], requests[10]) = (2, 1, 1);
         let acme = Counters { requests, bytes: 112, first_seen: 1000, last_seen: 1005 };
@@ -397,7 +429,7 @@ mod tests {
     fn a_pinned_key_that_was_never_seen_says_so() {
         let words = words(2048);
         let zone = metered(&words);
-        Locked::new(zone).pin(b"acme").unwrap();
+        Locked::new(&zone).pin(b"acme").unwrap();
         assert_eq!(keys(zone)[b"acme".as_slice()], Counters::default());
     }
 
@@ -405,10 +437,10 @@ mod tests {
     fn an_unknown_verdict_is_not_counted() {
         let words = words(2048);
         let zone = metered(&words);
-        let acme = Locked::new(zone).pin(b"acme").unwrap();
+        let acme = Locked::new(&zone).pin(b"acme").unwrap();
         zone.count(acme, VERDICTS, 100, 1000);
         zone.count_total(VERDICTS);
-        Locked::new(zone).count(b"globex", VERDICTS, 100, 1000);
+        Locked::new(&zone).count(&Hints::default(), b"globex", VERDICTS, 100, 1000);
         assert_eq!(keys(zone)[b"acme".as_slice()], Counters::default());
         assert_eq!((zone.totals(), zone.meter_entries()), ([0; VERDICTS], 1));
     }
@@ -419,15 +451,42 @@ mod tests {
         let zone = metered(&words);
         let long = vec![b'x'; MAX_KEY_LEN + 1];
         for key in [&b""[..], b"\0", b"\0\0", b"12345678", b"123456789", &long[..127]] {
-            Locked::new(zone).count(key, 0, 0, 1);
+            Locked::new(&zone).count(&Hints::default(), key, 0, 0, 1);
             assert_eq!(keys(zone)[key].requests[0], 1);
         }
-        Locked::new(zone).count(&long, 0, 0, 1);
-        Locked::new(zone).count(&[&long[..], b"y"].concat(), 0, 0, 1);
-        let pinned = Locked::new(zone).pin(&long[..MAX_KEY_LEN]).unwrap();
+        Locked::new(&zone).count(&Hints::default(), &long, 0, 0, 1);
+        Locked::new(&zone).count(&Hints::default(), &[&long[..], b"y"].concat(), 0, 0, 1);
+        let pinned = Locked::new(&zone).pin(&long[..MAX_KEY_LEN]).unwrap();
         zone.count(pinned, 0, 0, 1);
         assert_eq!(keys(zone)[&long[..MAX_KEY_LEN]].requests[0], 3);
         assert_eq!(keys(zone).len(), 7);
+    }
+
+    #[test]
+    fn keys_that_share_a_hint_are_told_apart() {
+        let words = words(1024);
+        let zone = metered(&words);
+        let hints = Hints::default();
+        let count = |key: &[u8]| Locked::new(&zone).count(&hints, key, 0, 1, 1);
+        // They begin, or begin and end, alike; and one is the other and a zero.
+        let same_ends = [&b"begin...12345678.......end"[..], b"begin...abcdefgh.......end"];
+        let same_words = [&b"12345678"[..], b"12345678\0"];
+        for sharing in [same_ends, same_words] {
+            assert!(
+                sharing.map(|key| hints.of(key).map(Cell::as_ptr)).windows(2).all(|w| w[0] == w[1])
+            );
+            for _ in 0..3 {
+                sharing.iter().for_each(|key| count(key));
+            }
+            assert!(sharing.iter().all(|key| keys(zone)[*key].requests[0] == 3));
+        }
+        assert_eq!(zone.meter_entries(), 4);
+        for n in 0..zone.meter_capacity() {
+            count(format!("another {n}").as_bytes());
+        }
+        same_ends.iter().for_each(|key| count(key));
+        assert!(same_ends.iter().all(|key| keys(zone)[*key].requests[0] == 1));
+        zone.meter.check();
     }
 
     #[test]
@@ -438,11 +497,17 @@ mod tests {
         // All in one second: what counts is the order of the requests.
         let (spared, rest) = all.split_at(3);
         for key in spared {
-            Locked::new(zone).count(key.as_bytes(), 0, 1, 1);
+            Locked::new(&zone).count(&Hints::default(), key.as_bytes(), 0, 1, 1);
         }
         for (evicted, key) in rest.iter().enumerate() {
             assert!(keys(zone).contains_key(key.as_bytes()), "{key} was evicted early");
-            Locked::new(zone).count(format!("new {evicted}").as_bytes(), 0, 1, 1);
+            Locked::new(&zone).count(
+                &Hints::default(),
+                format!("new {evicted}").as_bytes(),
+                0,
+                1,
+                1,
+            );
             assert!(!keys(zone).contains_key(key.as_bytes()), "{key} outlived others");
             assert_eq!(zone.evictions(), evicted as u64 + 1);
         }
@@ -455,8 +520,8 @@ mod tests {
         let words = words(1024);
         let zone = metered(&words);
         let all = fill(zone);
-        Locked::new(zone).count(b"new", 3, 5, 900);
-        Locked::new(zone).count(all[0].as_bytes(), 4, 6, 901);
+        Locked::new(&zone).count(&Hints::default(), b"new", 3, 5, 900);
+        Locked::new(&zone).count(&Hints::default(), all[0].as_bytes(), 4, 6, 901);
         let found = keys(zone)[all[0].as_bytes()];
         let mut requests = [0; VERDICTS];
         requests[4] = 1;
@@ -467,23 +532,23 @@ mod tests {
     fn pinned_keys_are_never_evicted_and_fill_the_zone() {
         let words = words(1024);
         let zone = metered(&words);
-        let acme = Locked::new(zone).pin(b"acme").unwrap();
+        let acme = Locked::new(&zone).pin(b"acme").unwrap();
         zone.count(acme, 0, 1, 1);
         for n in 0..1000 {
-            Locked::new(zone).count(format!("{n}").as_bytes(), 0, 1, 2 + n);
+            Locked::new(&zone).count(&Hints::default(), format!("{n}").as_bytes(), 0, 1, 2 + n);
         }
         assert_eq!(zone.evictions(), 1000 - (zone.meter_capacity() - 1));
         assert_eq!(keys(zone)[b"acme".as_slice()].requests[0], 1);
 
         for n in 1..zone.meter_capacity() {
-            Locked::new(zone).pin(format!("pin {n}").as_bytes()).unwrap();
+            Locked::new(&zone).pin(format!("pin {n}").as_bytes()).unwrap();
         }
-        assert_eq!(Locked::new(zone).pin(b"one more"), Err(Full));
-        assert_eq!(Locked::new(zone).pin(b"acme"), Ok(acme));
+        assert_eq!(Locked::new(&zone).pin(b"one more"), Err(Full));
+        assert_eq!(Locked::new(&zone).pin(b"acme"), Ok(acme));
         let evictions = zone.evictions();
-        Locked::new(zone).count(b"one more", 5, 1, 2000);
+        Locked::new(&zone).count(&Hints::default(), b"one more", 5, 1, 2000);
         assert_eq!((zone.evictions(), zone.totals()[5]), (evictions + 1, 1));
-        Locked::new(zone).count(b"acme", 0, 1, 2000);
+        Locked::new(&zone).count(&Hints::default(), b"acme", 0, 1, 2000);
         assert_eq!((zone.evictions(), zone.totals()[0]), (evictions + 1, 0));
         assert_eq!(keys(zone)[b"acme".as_slice()].requests[0], 2);
     }
@@ -493,9 +558,9 @@ mod tests {
         let words = words(1024);
         let zone = metered(&words);
         let all = fill(zone);
-        let pinned = Locked::new(zone).pin(all[0].as_bytes()).unwrap();
+        let pinned = Locked::new(&zone).pin(all[0].as_bytes()).unwrap();
         for n in 0..1000 {
-            Locked::new(zone).count(format!("{n}").as_bytes(), 0, 1, 2 + n);
+            Locked::new(&zone).count(&Hints::default(), format!("{n}").as_bytes(), 0, 1, 2 + n);
         }
         zone.count(pinned, 0, 1, 2);
         assert_eq!(keys(zone)[all[0].as_bytes()].requests[0], 2);
@@ -507,13 +572,19 @@ mod tests {
         let words = words(1024);
         let zone = metered(&words);
         let pin = |keys: &[&str]| {
-            let mut locked = Locked::new(zone);
+            let mut locked = Locked::new(&zone);
             locked.begin_pins();
             keys.iter().map(|key| locked.pin(key.as_bytes()).unwrap()).collect::<Vec<_>>()
         };
         let flood = |from: u64| {
             for n in from..from + 100 {
-                Locked::new(zone).count(format!("{n}").as_bytes(), 0, 1, 2 + n as i64);
+                Locked::new(&zone).count(
+                    &Hints::default(),
+                    format!("{n}").as_bytes(),
+                    0,
+                    1,
+                    2 + n as i64,
+                );
             }
         };
         let first = pin(&["kept", "dropped"]);
@@ -539,22 +610,22 @@ mod tests {
     fn keys_no_longer_pinned_are_evicted_by_when_they_were_seen() {
         let words = words(1024);
         let zone = metered(&words);
-        let old = Locked::new(zone).pin(b"old").unwrap();
-        let new = Locked::new(zone).pin(b"new").unwrap();
+        let old = Locked::new(&zone).pin(b"old").unwrap();
+        let new = Locked::new(&zone).pin(b"new").unwrap();
         zone.count(new, 0, 0, 50);
         zone.count(old, 0, 0, 2);
         for n in 2..zone.meter_capacity() {
-            Locked::new(zone).count(format!("{n}").as_bytes(), 0, 1, 10);
+            Locked::new(&zone).count(&Hints::default(), format!("{n}").as_bytes(), 0, 1, 10);
         }
-        Locked::new(zone).begin_pins();
-        Locked::new(zone).begin_pins();
-        Locked::new(zone).count(b"a", 0, 0, 60);
+        Locked::new(&zone).begin_pins();
+        Locked::new(&zone).begin_pins();
+        Locked::new(&zone).count(&Hints::default(), b"a", 0, 0, 60);
         assert!(!keys(zone).contains_key(b"old".as_slice()));
         for n in 2..zone.meter_capacity() {
-            Locked::new(zone).count(format!("again {n}").as_bytes(), 0, 1, 60);
+            Locked::new(&zone).count(&Hints::default(), format!("again {n}").as_bytes(), 0, 1, 60);
         }
         assert!(keys(zone).contains_key(b"new".as_slice()));
-        Locked::new(zone).count(b"b", 0, 0, 61);
+        Locked::new(&zone).count(&Hints::default(), b"b", 0, 0, 61);
         assert!(!keys(zone).contains_key(b"new".as_slice()));
     }
 
@@ -562,9 +633,9 @@ mod tests {
     fn a_zone_without_a_meter_counts_into_the_totals() {
         let words = words(1024);
         let zone = Zone::create(&words, crate::Parts { meter: false, limit: true }, 1).unwrap();
-        assert_eq!(Locked::new(zone).pin(b"acme"), Err(Full));
-        Locked::new(zone).begin_pins();
-        Locked::new(zone).count(b"acme", 2, 0, 1);
+        assert_eq!(Locked::new(&zone).pin(b"acme"), Err(Full));
+        Locked::new(&zone).begin_pins();
+        Locked::new(&zone).count(&Hints::default(), b"acme", 2, 0, 1);
         assert_eq!((zone.totals()[2], zone.meter_entries(), keys(zone).len()), (1, 0, 0));
     }
 }

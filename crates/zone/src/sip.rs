@@ -2,27 +2,23 @@
 //!
 //! The standard library's may change with its version, and a zone outlives a module.
 
-/// The hash of `len` bytes, given as little-endian words of which the last is padded with zeros.
-pub(crate) fn hash(keys: [u64; 2], words: impl Iterator<Item = u64>, len: usize) -> u64 {
+use crate::words::bytes_as_words;
+
+/// The hash of some bytes.
+#[inline]
+pub(crate) fn hash(keys: [u64; 2], bytes: &[u8]) -> u64 {
     let [k0, k1] = keys;
+    let (whole, last) = bytes_as_words(bytes);
     let mut state = State(
         k0 ^ 0x736f_6d65_7073_6575,
         k1 ^ 0x646f_7261_6e64_6f6d,
         k0 ^ 0x6c79_6765_6e65_7261,
         k1 ^ 0x7465_6462_7974_6573,
     );
-    let mut left = len;
-    let mut last = 0;
-    for word in words {
-        match left.checked_sub(8) {
-            Some(rest) => {
-                state.absorb(word);
-                left = rest;
-            }
-            None => last = word,
-        }
+    for word in whole {
+        state.absorb(u64::from_le_bytes(*word));
     }
-    state.absorb(last | (len as u64) << 56);
+    state.absorb(last | (bytes.len() as u64) << 56);
     state.2 ^= 0xff;
     for _ in 0..3 {
         state.round();
@@ -59,22 +55,20 @@ impl State {
 mod tests {
     use std::hash::{DefaultHasher, Hasher};
 
-    use crate::words::bytes_as_words;
-
     #[test]
     fn the_hash_is_that_of_the_standard_library() {
         let key: Vec<u8> = (0..128).map(|n: u8| n.wrapping_mul(73)).collect();
         for len in 0..=key.len() {
             let mut reference = DefaultHasher::new();
             reference.write(&key[..len]);
-            let hash = super::hash([0, 0], bytes_as_words(&key[..len]), len);
+            let hash = super::hash([0, 0], &key[..len]);
             assert_eq!(hash, reference.finish(), "{len} bytes");
         }
     }
 
     #[test]
     fn both_keys_matter() {
-        let hash = |keys| super::hash(keys, [7].into_iter(), 8);
+        let hash = |keys| super::hash(keys, b"acme");
         assert!(hash([0, 0]) != hash([1, 0]) && hash([0, 0]) != hash([0, 1]));
     }
 }

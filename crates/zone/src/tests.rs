@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use crate::{Counters, Id, Locked, Parts, TooSmall, VERDICTS, Zone};
+use crate::{Counters, Hints, Id, Locked, Parts, TooSmall, VERDICTS, Zone};
 
 pub(crate) mod killing;
 mod model;
@@ -29,7 +29,7 @@ pub(crate) fn limited(words: &[AtomicU64]) -> Zone<'_> {
 /// What is counted for each key.
 pub(crate) fn keys(zone: Zone<'_>) -> HashMap<Vec<u8>, Counters> {
     let mut keys = HashMap::new();
-    Locked::new(zone).for_each_meter(|key, counters| {
+    Locked::new(&zone).for_each_meter(|key, counters| {
         assert!(keys.insert(key.to_vec(), *counters).is_none(), "a key has two entries");
     });
     keys
@@ -66,13 +66,13 @@ fn a_zone_is_opened_as_it_was_made() {
         assert_eq!((made.meter_entries(), made.limit_entries(), made.evictions()), (0, 0, 0));
         assert_eq!(made.totals(), [0; VERDICTS]);
         made.count_total(4);
-        let pinned = Locked::new(made).pin(b"acme");
+        let pinned = Locked::new(&made).pin(b"acme");
         let opened = Zone::open(&words).unwrap();
         assert_eq!(opened.parts(), parts);
         assert_eq!(opened.totals()[4], 1);
         assert_eq!(opened.meter_capacity(), made.meter_capacity());
         assert_eq!(opened.limit_capacity(), made.limit_capacity());
-        assert_eq!(Locked::new(opened).pin(b"acme"), pinned);
+        assert_eq!(Locked::new(&opened).pin(b"acme"), pinned);
         opened.meter.check();
         opened.limits.check();
     }
@@ -117,9 +117,9 @@ fn every_size_is_either_a_zone_or_too_small() {
 fn a_meter_and_limits_do_not_touch_each_other() {
     let words = words(2048);
     let zone = Zone::create(&words, BOTH, 1).unwrap();
-    let mut locked = Locked::new(zone);
+    let mut locked = Locked::new(&zone);
     for n in 0..5000 {
-        locked.count(format!("{n}").as_bytes(), 0, 1, n);
+        locked.count(&Hints::default(), format!("{n}").as_bytes(), 0, 1, n);
         locked.add(crate::LimitKind::Token, &id(n as u64), 1, 1, n + 5, n).unwrap();
     }
     zone.meter.check();
@@ -132,9 +132,15 @@ fn a_small_zone_serves_many_keys_and_counts_the_evictions() {
     // What nginx leaves of 64 KiB.
     let words = words(8192 - 512);
     let zone = metered(&words);
-    let acme = Locked::new(zone).pin(b"acme").unwrap();
+    let acme = Locked::new(&zone).pin(b"acme").unwrap();
     for now in 0..10_000 {
-        Locked::new(zone).count(format!("subject-{now}").as_bytes(), 0, 10, now);
+        Locked::new(&zone).count(
+            &Hints::default(),
+            format!("subject-{now}").as_bytes(),
+            0,
+            10,
+            now,
+        );
         zone.count(acme, 0, 10, now);
     }
     assert!(zone.meter_capacity() > 150, "{}", zone.meter_capacity());
@@ -151,7 +157,7 @@ fn a_small_zone_serves_many_keys_and_counts_the_evictions() {
 fn a_flood_of_bad_links_leaves_the_entries_as_they_are() {
     let words = words(8192);
     let zone = Zone::create(&words, BOTH, 1).unwrap();
-    Locked::new(zone).count(b"acme", 0, 10, 1);
+    Locked::new(&zone).count(&Hints::default(), b"acme", 0, 10, 1);
     let before = keys(zone);
     for n in 0..1_000_000 {
         zone.count_total(n % 5);
@@ -168,19 +174,32 @@ fn processes_that_count_at_once_lose_nothing() {
     let zone = metered(&words);
     let lock = Mutex::new(());
     let pinned: Vec<_> =
-        (0..10).map(|n| Locked::new(zone).pin(format!("pin {n}").as_bytes()).unwrap()).collect();
+        (0..10).map(|n| Locked::new(&zone).pin(format!("pin {n}").as_bytes()).unwrap()).collect();
     thread::scope(|scope| {
         for thread in 0..4 {
             let (pinned, lock) = (&pinned, &lock);
             scope.spawn(move || {
+                let hints = Hints::default();
                 for n in 0..ROUNDS {
                     let now = (thread * ROUNDS + n) as i64 + 1;
                     zone.count(pinned[n as usize % 10], n as usize % 11, 3, now);
                     zone.count_total(n as usize % 11);
                     let _held = lock.lock().unwrap();
-                    let mut locked = Locked::new(zone);
-                    locked.count(format!("key {}", n % 20).as_bytes(), n as usize % 11, 3, now);
-                    locked.count(format!("pin {}", n % 10).as_bytes(), n as usize % 11, 3, now);
+                    let mut locked = Locked::new(&zone);
+                    locked.count(
+                        &hints,
+                        format!("key {}", n % 20).as_bytes(),
+                        n as usize % 11,
+                        3,
+                        now,
+                    );
+                    locked.count(
+                        &hints,
+                        format!("pin {}", n % 10).as_bytes(),
+                        n as usize % 11,
+                        3,
+                        now,
+                    );
                 }
             });
         }

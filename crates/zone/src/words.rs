@@ -3,7 +3,6 @@
 //! A store is never reordered before an earlier one: what a killed process leaves is a prefix of
 //! what it meant to store.
 
-use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// No entry, where an index is expected.
@@ -55,13 +54,15 @@ pub(crate) fn store_halves(word: &AtomicU64, low: u32, high: u32) {
     store(word, u64::from(low) | u64::from(high) << 32);
 }
 
-/// Bytes as words, in little-endian order, the last one padded with zeros.
-pub(crate) fn bytes_as_words(key: &[u8]) -> impl Iterator<Item = u64> {
+/// Bytes as words, in little-endian order: the whole words, and the rest padded with zeros.
+#[inline]
+pub(crate) fn bytes_as_words(key: &[u8]) -> (&[[u8; 8]], u64) {
     let (whole, rest) = key.as_chunks();
-    let mut last = [0; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    let last = iter::once(last).take(usize::from(!rest.is_empty()));
-    whole.iter().copied().chain(last).map(u64::from_le_bytes)
+    let last = match (rest, key.last_chunk()) {
+        ([], _) => 0,
+        // The end of the key with what precedes it, which is shifted out.
+        (rest, Some(end)) => u64::from_le_bytes(*end) >> (64 - 8 * rest.len()),
+        (rest, None) => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    (whole, last)
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::{BOTH, Random, id, keys, words};
 use crate::words::{load, store};
-use crate::{LimitKind, Locked, PinnedEntry, Refused, Zone};
+use crate::{Hints, LimitKind, Locked, PinnedEntry, Refused, Zone};
 
 thread_local! {
     static STORES_LEFT: Cell<Option<u64>> = const { Cell::new(None) };
@@ -37,7 +37,7 @@ pub(crate) fn killed_at<T>(at: u64, work: impl FnOnce() -> T) -> Option<T> {
 
 /// The zone as whoever locks it next finds it.
 fn repaired(zone: Zone<'_>) -> Zone<'_> {
-    drop(Locked::new(zone));
+    drop(Locked::new(&zone));
     zone.meter.check();
     zone.meter.check_sorted();
     zone.limits.check();
@@ -46,7 +46,7 @@ fn repaired(zone: Zone<'_>) -> Zone<'_> {
 
 /// Every live limit that a scenario made, or may have made.
 fn limits(zone: Zone<'_>, now: i64) -> HashMap<(LimitKind, u64), (u64, i64)> {
-    let locked = Locked::new(zone);
+    let locked = Locked::new(&zone);
     let kinds = [LimitKind::Token, LimitKind::Window, LimitKind::Quota];
     let all = kinds.into_iter().flat_map(|kind| (0..100).map(move |n| (kind, n)));
     all.filter_map(|(kind, n)| {
@@ -67,16 +67,16 @@ fn killed_everywhere<T, R>(
     let read = || words.iter().map(load).collect::<Vec<_>>();
     for at in 0.. {
         let zone = Zone::create(words, BOTH, 3).unwrap();
-        let made = setup(&mut Locked::new(zone));
-        let done = killed_at(at, || work(&mut Locked::new(zone), &made)).is_some();
+        let made = setup(&mut Locked::new(&zone));
+        let done = killed_at(at, || work(&mut Locked::new(&zone), &made)).is_some();
         store(zone.dirty(), 1);
         let left = read();
         repaired(zone);
         let expected = read();
         for repair in (at % 7..).step_by(7) {
             words.iter().zip(&left).for_each(|(word, left)| store(word, *left));
-            let ended = killed_at(repair, || drop(Locked::new(zone))).is_some();
-            drop(Locked::new(zone));
+            let ended = killed_at(repair, || drop(Locked::new(&zone))).is_some();
+            drop(Locked::new(&zone));
             assert!(read() == expected, "killed at {at}, and in the repair at {repair}");
             if ended {
                 break;
@@ -102,7 +102,7 @@ fn fill(locked: &mut Locked<'_>) -> [PinnedEntry; 2] {
     let zone = locked.zone();
     let pins = [b"pin 0", b"pin 1"].map(|key| locked.pin(key).unwrap());
     for n in 0..zone.meter_capacity() - 2 {
-        locked.count(format!("key {n}").as_bytes(), 0, 5, 900 + n as i64);
+        locked.count(&Hints::default(), format!("key {n}").as_bytes(), 0, 5, 900 + n as i64);
     }
     zone.count(pins[0], 0, 5, 950);
     zone.count(pins[1], 6, 7, 951);
@@ -121,11 +121,11 @@ fn check_pins(zone: Zone<'_>, pins: &[PinnedEntry; 2]) {
     let [first, second] = [b"pin 0", b"pin 1"].map(|key| keys[key.as_slice()]);
     assert_eq!((first.requests[0], first.bytes, first.first_seen), (1, 5, 950));
     assert_eq!((second.requests[6], second.bytes, second.last_seen), (1, 7, 951));
-    let found = [b"pin 0", b"pin 1"].map(|key| Locked::new(zone).pin(key).unwrap());
+    let found = [b"pin 0", b"pin 1"].map(|key| Locked::new(&zone).pin(key).unwrap());
     assert_eq!(found, *pins);
     zone.count(pins[0], 1, 0, 952);
     assert_eq!(self::keys(zone)[b"pin 0".as_slice()].requests[1], 1);
-    assert!(Locked::new(zone).pin(b"another").is_ok());
+    assert!(Locked::new(&zone).pin(b"another").is_ok());
     zone.meter.check();
 }
 
@@ -133,7 +133,7 @@ fn check_pins(zone: Zone<'_>, pins: &[PinnedEntry; 2]) {
 fn check_others(zone: Zone<'_>, touched: &[u64]) {
     let words = small();
     let untouched = Zone::create(&words, BOTH, 3).unwrap();
-    fill(&mut Locked::new(untouched));
+    fill(&mut Locked::new(&untouched));
     let mut expected = limits(untouched, NOW);
     let mut found = limits(zone, NOW);
     for n in touched {
@@ -152,7 +152,7 @@ fn a_killed_use_is_never_granted_again() {
         fill,
         |locked, _| locked.add(LimitKind::Token, &id(90), 1, 1, NOW + 50, NOW),
         |zone, pins| {
-            let add = || Locked::new(zone).add(LimitKind::Token, &id(90), 1, 1, NOW + 50, NOW);
+            let add = || Locked::new(&zone).add(LimitKind::Token, &id(90), 1, 1, NOW + 50, NOW);
             let grants = (0..3).filter(|_| add().is_ok()).count();
             assert!(grants <= 1);
             assert_eq!(limits(zone, NOW)[&(LimitKind::Token, 90)], (1, NOW + 50));
@@ -204,10 +204,13 @@ fn a_killed_use_of_a_dead_entry_leaves_it_dead_or_counted() {
 fn a_killed_count_costs_at_most_the_evicted_key() {
     let words = small();
     for (key, evicts) in [("new", 1), ("key 0", 0), ("key 3", 0)] {
+        // Kept from one killed process to the next, so that it says nothing at first, and is right
+        // or of another life of the zone later.
+        let hints = Hints::default();
         killed_everywhere(
             &words,
             fill,
-            |locked, _| locked.count(key.as_bytes(), 2, 3, NOW),
+            |locked, _| locked.count(&hints, key.as_bytes(), 2, 3, NOW),
             |zone, pins| {
                 let keys = keys(zone);
                 let capacity = zone.meter_capacity();
@@ -224,7 +227,13 @@ fn a_killed_count_costs_at_most_the_evicted_key() {
                 check_pins(zone, pins);
                 // It goes on as ever.
                 for n in 0..20 {
-                    Locked::new(zone).count(format!("later {n}").as_bytes(), 0, 0, NOW + 1);
+                    Locked::new(&zone).count(
+                        &Hints::default(),
+                        format!("later {n}").as_bytes(),
+                        0,
+                        0,
+                        NOW + 1,
+                    );
                 }
                 assert_eq!(zone.meter_entries(), zone.meter_capacity());
                 zone.meter.check();
@@ -242,7 +251,7 @@ fn a_killed_pin_loses_no_pin() {
             fill,
             |locked, _| locked.pin(key.as_bytes()),
             |zone, pins| {
-                let pinned = Locked::new(zone).pin(key.as_bytes()).unwrap();
+                let pinned = Locked::new(&zone).pin(key.as_bytes()).unwrap();
                 zone.count(pinned, 10, 0, 940);
                 assert_eq!(keys(zone)[key.as_bytes()].requests[10], 1);
                 check_pins(zone, pins);
@@ -261,11 +270,11 @@ fn a_killed_begin_of_pins_loses_no_pin() {
 fn a_panic_leaves_a_zone_to_be_repaired() {
     let words = small();
     let zone = Zone::create(&words, BOTH, 3).unwrap();
-    let pins = fill(&mut Locked::new(zone));
+    let pins = fill(&mut Locked::new(&zone));
     assert_eq!(load(zone.dirty()), 0);
     let killed = killed_at(u64::MAX, || {
         panic::catch_unwind(AssertUnwindSafe(|| {
-            let _locked = Locked::new(zone);
+            let _locked = Locked::new(&zone);
             panic::resume_unwind(Box::new(()));
         }))
         .is_err()
@@ -295,7 +304,8 @@ fn no_history_of_kills_grants_twice_or_loses_a_pin() {
         let mut random = Random(seed);
         let words = small();
         let zone = Zone::create(&words, BOTH, seed).unwrap();
-        let pinned = Locked::new(zone).pin(b"pinned").unwrap();
+        let pinned = Locked::new(&zone).pin(b"pinned").unwrap();
+        let hints = Hints::default();
         let (mut counted, mut kills) = (0, 0);
         // How many uses of a link were granted; a link's id says when it expires.
         let mut granted: HashMap<u64, u64> = HashMap::new();
@@ -308,9 +318,9 @@ fn no_history_of_kills_grants_twice_or_loses_a_pin() {
             let choice = random.below(4);
             let at = if random.below(3) == 0 { random.below(40) } else { u64::MAX };
             let result = killed_at(at, || {
-                let mut locked = Locked::new(zone);
+                let mut locked = Locked::new(&zone);
                 match choice {
-                    0 => locked.count(key.as_bytes(), 1, 1, now),
+                    0 => locked.count(&hints, key.as_bytes(), 1, 1, now),
                     1 => assert!(locked.pin(b"pinned").is_ok()),
                     _ => return locked.add(LimitKind::Token, &id(link), 1, limit, expires_at, now),
                 }
@@ -328,7 +338,7 @@ fn no_history_of_kills_grants_twice_or_loses_a_pin() {
             }
         }
         assert!(kills > 200 && granted.len() > 100, "{kills} {}", granted.len());
-        assert_eq!(Locked::new(zone).pin(b"pinned"), Ok(pinned));
+        assert_eq!(Locked::new(&zone).pin(b"pinned"), Ok(pinned));
         assert_eq!(keys(zone)[b"pinned".as_slice()].requests[0], counted);
         repaired(zone);
     }

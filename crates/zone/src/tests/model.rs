@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Random, id, keys, limited, metered, words};
-use crate::{Counters, LimitKind, Locked, PinnedEntry, Refused, VERDICTS};
+use crate::{Counters, Hints, LimitKind, Locked, PinnedEntry, Refused, VERDICTS};
 
 struct Metered {
     counters: Counters,
@@ -18,6 +18,7 @@ fn a_meter_counts_and_evicts_as_its_model() {
         let mut random = Random(seed);
         let words = words(1000);
         let zone = metered(&words);
+        let hints = Hints::default();
         let capacity = zone.meter_capacity() as usize;
         let mut model: HashMap<String, Metered> = HashMap::new();
         let mut pins: Vec<(String, PinnedEntry)> = Vec::new();
@@ -52,11 +53,11 @@ fn a_meter_counts_and_evicts_as_its_model() {
             match random.below(100) {
                 0 => {
                     configuration += 1;
-                    Locked::new(zone).begin_pins();
+                    Locked::new(&zone).begin_pins();
                 }
                 1..=3 => {
                     let fits = room(&mut model);
-                    let result = Locked::new(zone).pin(key.as_bytes());
+                    let result = Locked::new(&zone).pin(key.as_bytes());
                     assert_eq!(result.is_ok(), fits);
                     if let Ok(entry) = result {
                         model.entry(key.clone()).or_insert_with(new).pinned = configuration;
@@ -81,7 +82,7 @@ fn a_meter_counts_and_evicts_as_its_model() {
                     totals[verdict] += 1;
                 }
                 _ => {
-                    Locked::new(zone).count(key.as_bytes(), verdict, bytes, now);
+                    Locked::new(&zone).count(&hints, key.as_bytes(), verdict, bytes, now);
                     if room(&mut model) {
                         let entry = model.entry(key).or_insert_with(new);
                         tally(&mut entry.counters);
@@ -126,7 +127,7 @@ fn limits_grant_and_refuse_as_their_model() {
             let limit = random.below(6);
             let amount = random.below(3);
             let live = model.get(&(kind, n)).copied().filter(|(_, expiry)| *expiry >= now);
-            let mut locked = Locked::new(zone);
+            let mut locked = Locked::new(&zone);
             match random.below(10) {
                 0 => {
                     assert_eq!(locked.value(kind, &id(n), now), live.map(|(value, _)| value));
