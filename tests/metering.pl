@@ -3,7 +3,7 @@
 # secure_link_hmac_meter under load: four workers count every request once, by key and verdict, whatever is
 # reloaded meanwhile; and zones that are too small for what they are given go on serving.
 #
-#   MODULE=/path/to.so NGINX=nginx [METERING_REQUESTS=20000] tests/metering.pl
+#   MODULE=/path/to.so NGINX=nginx [METERING_REQUESTS=20000] [METERING_FORGED=10000] tests/metering.pl
 
 use strict;
 use warnings;
@@ -18,6 +18,7 @@ use NginxServer;
 use SecureLink;
 
 my $requests = $ENV{METERING_REQUESTS} || 20_000;
+my $forged   = $ENV{METERING_FORGED} || 10_000;
 my $reloads  = 20;
 my $clients  = 8;
 
@@ -187,11 +188,29 @@ is $after->{entries}, scalar keys %{ $after->{keys} }, 'all of which are shown';
 is $after->{entries} + $after->{evictions}, 10_000, 'and counts those that were evicted';
 
 my $before = $after;
-flood(10_000, 403, sub { link_of('/subjects/a', $keys[$_[0] % 100], u => "more-$_[0]") =~ s/u=more/u=other/r });
+# Half of them name a key that there is, half one that there is not; each has an id of its own.
+my $link = link_of('/subjects/a', 'k00', u => 'user');
+$began = time;
+@results = parallel(4, sub {
+    my ($first) = @_;
+    my ($client, %status) = Load->new($nginx);
+    my @left = grep { $_ % 4 == $first } 1 .. $forged;
+    while (my @some = splice @left, 0, 1000) {
+        my $got = $client->ask_all(map { $link =~ s/k=k00&u=user/($_ % 8 < 4 ? 'k=k00' : "k=x$_") . "&u=other-$_"/er } @some);
+        $status{$_} += $got->{$_} for keys %$got;
+    }
+    return \%status;
+});
+diag sprintf '%d forged links in %.1f s', $forged, time - $began;
+sleep 0.1;
+my %status;
+for my $got (@results) { $status{$_} += $got->{$_} for keys %$got }
+is_deeply \%status, { 403 => $forged }, 'forged links are refused';
 $after = metrics($nginx, '/metrics/subjects');
-is_deeply $after->{keys}, $before->{keys}, '10000 forged links change no entry of a full zone';
+is_deeply $after->{keys}, $before->{keys}, "$forged of them change no entry of a full zone";
 is $after->{evictions}, $before->{evictions}, 'and evict none';
-is_deeply $after->{unauthenticated}, { forged => 20_000 }, 'but are counted';
+my $unknown = grep { $_ % 8 >= 4 } 1 .. $forged;
+is_deeply $after->{unauthenticated}, { forged => 10_000 + $forged - $unknown, unknown_key => $unknown }, 'but are counted';
 
 my ($kept) = sort keys %{ $after->{keys} };
 flood(1, 200, sub { link_of('/subjects/a', 'k00', u => $kept) });

@@ -10,6 +10,7 @@ package Load;
 #                                      a byte of the answer, as nginx does with an idle one when it is reloaded;
 #                                      a third argument is the lines of the header, in place of the one of Host
 #     $client->begin, ->send, ->answer the same in parts, without asking again; answer() returns 0 for none
+#     $client->ask_all(@targets)       { status => how often }, asked for at once (pipelined)
 #     metrics($nginx, $place)          what secure_link_hmac_metrics counts, with `keys` by key
 
 use strict;
@@ -113,6 +114,31 @@ sub ask {
         return @answer if $answer[0];
     }
     die "no answer to $method $target\n";
+}
+
+# Over a connection of its own, so that at most a thousand: nginx closes it then. So few at a time that
+# neither side waits for the other to read.
+sub ask_all {
+    my ($self, @targets) = @_;
+    my $socket = $self->{nginx}->connection or die "no connection: $@\n";
+    my %status;
+    while (my @some = splice @targets, 0, 100) {
+        print {$socket} map { "GET $_ HTTP/1.1\r\nHost: localhost\r\n\r\n" } @some;
+        my $text = '';
+        for (@some) {
+            my $end;
+            until (($end = 4 + index $text, "\r\n\r\n") > 3) {
+                sysread $socket, $text, 1 << 16, length $text or die "an answer is missing\n";
+            }
+            my ($status, $length) = substr($text, 0, $end) =~ m{\AHTTP/1\.1 (\d{3}) .*^Content-Length: (\d+)\r}ms;
+            $status{$status}++;
+            while (length $text < $end + $length) {
+                sysread $socket, $text, 1 << 16, length $text or die "half an answer: $text\n";
+            }
+            substr $text, 0, $end + $length, '';
+        }
+    }
+    return \%status;
 }
 
 1;
