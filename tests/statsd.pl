@@ -200,6 +200,27 @@ subtest 'without tags, at a long interval' => sub {
     is_deeply $listener->{sums}, $counted, 'and sends the rest as well';
 };
 
+subtest 'what keys have grown by that had to make room' => sub {
+    my $listener = listener();
+    my $nginx = server("secure_link_hmac_statsd 127.0.0.1:$listener->{port} interval=1h;");
+    my $client = Load->new($nginx);
+    $client->ask(GET => link_of('/x/a', 'acme', x => "subject-$_")) for 100 .. 999;
+    sleep 0.1;
+    my $metrics = metrics($nginx, '/metrics/expressions');
+    cmp_ok $metrics->{evictions}, '>', 100, 'a small zone has evicted some';
+    my $shown = 0;
+    $shown += $_->{bytes} for values %{ $metrics->{keys} };
+    is $nginx->stop, 0, 'nginx ends';
+    hear($listener, 0.3);
+    my $sums = $listener->{sums};
+    my $sum = sub { my ($pattern) = @_; my $sum = 0; $sum += $sums->{$_} for grep { /$pattern/ } keys %$sums; return $sum };
+    is $sum->(qr/requests\|.*key:subject/), $metrics->{entries}, 'the others are sent';
+    is $sums->{'secure_link_hmac.requests|c|#verdict:granted'}, $metrics->{evictions}, 'and they, as of no key';
+    is $sum->(qr/requests/), 900, 'all are sent';
+    is $sum->(qr/bytes\|.*key:subject/), $shown, 'so are the bytes';
+    is $sum->(qr/bytes/), 900 * $shown / $metrics->{entries}, 'all of them';
+};
+
 subtest 'what is counted when the worker that sends is gone' => sub {
     my $listener = listener();
     my $nginx = server("secure_link_hmac_statsd 127.0.0.1:$listener->{port} interval=1h;");

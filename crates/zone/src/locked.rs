@@ -70,11 +70,9 @@ impl<'z> Locked<'z> {
     }
 
     /// Visits what was counted since it was visited here before, for each key that has any, and
-    /// first, without a key, for what was counted in totals.
-    ///
-    /// Growth that was not taken is lost with a key that has to make room.
+    /// first, without a key, for what was counted in totals and for keys that had to make room.
     pub fn take_growth(&mut self, mut visit: impl FnMut(Option<&[u8]>, &Counters)) {
-        let growth = Counters { requests: self.zone.take_totals(), ..Counters::default() };
+        let growth = self.zone.take_totals();
         if growth != Counters::default() {
             visit(None, &growth);
         }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::iter;
 use std::sync::atomic::AtomicU64;
 
 use crate::hints::Hints;
@@ -73,6 +74,8 @@ pub(crate) struct Meter<'z> {
     /// The number of the configuration that pins, from 1 on.
     configuration: &'z AtomicU64,
     evictions: &'z AtomicU64,
+    /// Bytes, then requests by verdict.
+    left: &'z [AtomicU64],
     seed: u64,
 }
 
@@ -81,6 +84,7 @@ pub(crate) struct MeterHead<'z> {
     pub(crate) clock: &'z AtomicU64,
     pub(crate) configuration: &'z AtomicU64,
     pub(crate) evictions: &'z AtomicU64,
+    pub(crate) left: &'z [AtomicU64],
     pub(crate) seed: u64,
 }
 
@@ -98,8 +102,9 @@ impl<'z> Meter<'z> {
     }
 
     fn new(ends: &'z AtomicU64, table: Table<'z, ENTRY>, head: MeterHead<'z>) -> Self {
-        let MeterHead { clock, configuration, evictions, seed } = head;
-        Meter { table, order: Order::new(ends, table), clock, configuration, evictions, seed }
+        let MeterHead { clock, configuration, evictions, left, seed } = head;
+        let order = Order::new(ends, table);
+        Meter { table, order, clock, configuration, evictions, left, seed }
     }
 
     /// Counts a request, unless the entry was given to another key.
@@ -206,17 +211,33 @@ impl<'z> Meter<'z> {
     /// Visits what was counted since it was visited here before, for each key that has any.
     pub(crate) fn take_growth(&self, mut visit: impl FnMut(&[u8], &Counters)) {
         for (_, entry) in self.table.iter() {
-            let mut growth = Counters::default();
-            let sent = entry.iter().skip(SENT_REQUESTS);
-            for ((growth, count), sent) in
-                growth.requests.iter_mut().zip(entry.iter().skip(REQUESTS)).zip(sent)
-            {
-                *growth = take(count, sent);
-            }
-            growth.bytes = take(&entry[BYTES], &entry[SENT_BYTES]);
+            let growth = take_entry(entry);
             if growth != Counters::default() {
                 let mut key = [0; MAX_KEY_LEN];
                 visit(key_of(entry, &mut key), &growth);
+            }
+        }
+    }
+
+    /// What evicted keys had that was not taken, nor here before.
+    pub(crate) fn take_left(&self) -> Counters {
+        let mut growth = Counters::default();
+        let counts = iter::once(&mut growth.bytes).chain(&mut growth.requests);
+        for (count, left) in counts.zip(self.left) {
+            *count = load(left);
+            if *count > 0 {
+                store(left, 0);
+            }
+        }
+        growth
+    }
+
+    /// Keeps what of an entry was not taken, beyond its key.
+    fn leave(&self, entry: Entry<'z>) {
+        let growth = take_entry(entry);
+        for (count, left) in iter::once(growth.bytes).chain(growth.requests).zip(self.left) {
+            if count > 0 {
+                add(left, count);
             }
         }
     }
@@ -253,6 +274,7 @@ impl<'z> Meter<'z> {
             let (index, entry) = self.order.oldest()?;
             self.order.remove(entry);
             self.table.retire(index, entry, hash(load(&entry[NAME])));
+            self.leave(entry);
             add(self.evictions, 1);
             self.table.claim()
         })?;
@@ -331,6 +353,19 @@ pub(crate) fn take(count: &AtomicU64, sent: &AtomicU64) -> u64 {
     growth
 }
 
+/// The same for all counters of an entry.
+fn take_entry(entry: Entry<'_>) -> Counters {
+    let mut growth = Counters::default();
+    let sent = entry.iter().skip(SENT_REQUESTS);
+    for ((growth, count), sent) in
+        growth.requests.iter_mut().zip(entry.iter().skip(REQUESTS)).zip(sent)
+    {
+        *growth = take(count, sent);
+    }
+    growth.bytes = take(&entry[BYTES], &entry[SENT_BYTES]);
+    growth
+}
+
 fn tally(entry: Entry<'_>, verdict: usize, bytes: u64, now: i64) {
     if let Some(requests) = entry.get(REQUESTS + verdict) {
         add(requests, 1);
@@ -400,6 +435,34 @@ mod tests {
         zone.count(acme, 0, 1, 1004);
         assert_eq!(take(), [(Some(b"acme".to_vec()), 1, 1)]);
         assert_eq!(keys(zone)[b"acme".as_slice()].bytes, 112);
+    }
+
+    #[test]
+    fn growth_outlives_its_key() {
+        let words = words(1024);
+        let zone = metered(&words);
+        let all = fill(zone);
+        let take = || {
+            let mut taken = Counters::default();
+            let mut without_key = Counters::default();
+            Locked::new(&zone).take_growth(|key, growth| {
+                let of = if key.is_some() { &mut taken } else { &mut without_key };
+                of.bytes += growth.bytes;
+                of.requests.iter_mut().zip(growth.requests).for_each(|(sum, count)| *sum += count);
+            });
+            [taken, without_key].map(|of| (of.requests[0], of.requests[3], of.bytes))
+        };
+        let capacity = zone.meter_capacity();
+        assert_eq!(take(), [(capacity, 0, capacity), (0, 0, 0)]);
+        // Two have grown since, and are evicted with all others, and the first new one.
+        Locked::new(&zone).count(&Hints::default(), all[0].as_bytes(), 3, 70, 5000);
+        Locked::new(&zone).count(&Hints::default(), all[1].as_bytes(), 0, 0, 5000);
+        for n in 0..capacity + 1 {
+            Locked::new(&zone).count(&Hints::default(), format!("new {n}").as_bytes(), 0, 1, 6000);
+        }
+        zone.count_total(3);
+        assert_eq!(take(), [(capacity, 0, capacity), (2, 2, 71)]);
+        assert_eq!(take(), [(0, 0, 0), (0, 0, 0)]);
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicU64;
 
 use crate::VERDICTS;
 use crate::limit::Limits;
-use crate::meter::{Meter, MeterHead, PinnedEntry, take};
+use crate::meter::{Counters, Meter, MeterHead, PinnedEntry, take};
 use crate::words::{add, exchange, load, store};
 
 /// "slhzone" and the version of the layout, which changes with the meaning of any word.
-const LAYOUT: u64 = u64::from_le_bytes(*b"slhzone\x02");
+const LAYOUT: u64 = u64::from_le_bytes(*b"slhzone\x03");
 
 const MAGIC: usize = 0;
 const LENGTH: usize = 1;
@@ -24,9 +24,12 @@ const REPORTED: usize = 8;
 const TOTALS: usize = 9;
 /// What of the totals was taken as growth before.
 const SENT_TOTALS: usize = TOTALS + VERDICTS;
-const HEAD: usize = 32;
+/// Bytes, and then requests by verdict, that entries had grown by since that was taken when they were given
+/// to other keys.
+const LEFT: usize = SENT_TOTALS + VERDICTS;
+const HEAD: usize = 48;
 
-const _: () = assert!(SENT_TOTALS + VERDICTS <= HEAD);
+const _: () = assert!(LEFT + 1 + VERDICTS <= HEAD);
 
 /// Seconds between two reports of a full zone.
 const REPORT_INTERVAL: u64 = 60;
@@ -111,6 +114,7 @@ impl<'z> Zone<'z> {
             clock: &head[CLOCK],
             configuration: &head[CONFIGURATION],
             evictions: &head[EVICTIONS],
+            left: head.get(LEFT..LEFT + 1 + VERDICTS)?,
             seed,
         };
         let meter = match parts.meter {
@@ -187,14 +191,14 @@ impl<'z> Zone<'z> {
         (last == 0 || now.abs_diff(last) >= REPORT_INTERVAL) && exchange(word, last, now)
     }
 
-    /// What the totals have grown by since they were taken here before.
-    pub(crate) fn take_totals(&self) -> [u64; VERDICTS] {
-        let mut growth = [0; VERDICTS];
+    /// What the totals have grown by since they were taken here before, and what evicted keys left.
+    pub(crate) fn take_totals(&self) -> Counters {
+        let mut growth = self.meter.take_left();
         let sent = self.head.iter().skip(SENT_TOTALS);
         for ((growth, total), sent) in
-            growth.iter_mut().zip(self.head.iter().skip(TOTALS)).zip(sent)
+            growth.requests.iter_mut().zip(self.head.iter().skip(TOTALS)).zip(sent)
         {
-            *growth = take(total, sent);
+            *growth += take(total, sent);
         }
         growth
     }
