@@ -20,7 +20,7 @@ with := MODULE=$(module) NGINX=$(binary)
 # Where this machine's nginx looks for modules. A vendored module does not fit there: say where.
 modules_dir ?= $(if $(filter distro,$(NGINX)),$(shell PATH="$$PATH:/usr/sbin" nginx -V 2>&1 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'))
 
-.PHONY: help build install check test test-valgrind bench-instructions demo run clean
+.PHONY: help build install check test test-long test-valgrind bench-instructions demo run clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -46,6 +46,12 @@ test: ## Engine tests, t/ (twice), the example configuration, tests/ (T=t/one.t:
 	@scripts/need $(needs) serve test
 	@scripts/build $(NGINX)
 	@$(with) scripts/test $(T)
+
+test-long: ## What takes minutes: a million forged links, 200 000 counted requests, a zone that is full for two minutes
+	@scripts/need $(needs) serve test
+	@scripts/build $(NGINX)
+	@$(with) METERING_REQUESTS=200000 METERING_FORGED=1000000 LIMITS_LINKS=500 LIMITS_MINUTES=2 \
+		scripts/test tests/metering.pl tests/limits.pl
 
 test-valgrind: ## t/ under valgrind; fails when an error or a leak is ours (T=t/one.t)
 	@scripts/need $(needs) test valgrind

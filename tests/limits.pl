@@ -3,7 +3,9 @@
 # secure_link_hmac_limit under load: a link with one use is granted once, however many ask at the same moment,
 # whatever is reloaded or killed meanwhile; and a full zone refuses.
 #
-#   MODULE=/path/to.so NGINX=nginx [LIMITS_LINKS=50] tests/limits.pl
+#   MODULE=/path/to.so NGINX=nginx [LIMITS_LINKS=50] [LIMITS_MINUTES=1] tests/limits.pl
+#
+# LIMITS_MINUTES is for how long a full zone is asked of, beside all else: it must say so once a minute.
 
 use strict;
 use warnings;
@@ -24,7 +26,7 @@ my $now       = int time;
 
 my $nginx = NginxServer->new(workers => 4, log_level => 'notice');
 $nginx->write_file('files/a.txt', "a file\n");
-$nginx->configure(<<'_END_', http => join '', map { "secure_link_hmac_zone $_;\n" } 'uses:1m', 'small:32k', 'quota:64k');
+$nginx->configure(<<'_END_', http => join '', map { "secure_link_hmac_zone $_;\n" } 'uses:1m', 'small:32k', 'full:32k', 'quota:64k');
     secure_link_hmac          $arg_st,$arg_ts,$arg_e;
     secure_link_hmac_message  $uri|$arg_ts|$arg_e;
     secure_link_hmac_secret   0123456789abcdef0123456789abcdef;
@@ -50,6 +52,11 @@ $nginx->configure(<<'_END_', http => join '', map { "secure_link_hmac_zone $_;\n
     location /small/ {
         secure_link_hmac_enforce  on;
         secure_link_hmac_limit    small uses=1;
+        try_files                 /a.txt =404;
+    }
+    location /full/ {
+        secure_link_hmac_enforce  on;
+        secure_link_hmac_limit    full uses=1;
         try_files                 /a.txt =404;
     }
     location /late/ {
@@ -241,6 +248,25 @@ sub once_at_most {
     sleep 0.2 until time > $now + $expiry + 1.1;
     is(($client->ask(GET => link_to('/small/later')))[0], 200, 'when links have expired there is room again');
     is(($client->ask(GET => link_to("/small/0", e => $expiry)))[0], 410, 'and the expired stay refused');
+}
+
+# A zone that stays full says so once a minute.
+if (my $minutes = $ENV{LIMITS_MINUTES}) {
+    my $client = Load->new($nginx);
+    my $asked  = 0;
+    1 while ($client->ask(GET => link_to('/full/' . $asked++)))[0] == 200;
+    my $until = time + 60 * $minutes + 2;
+    my %status;
+    while (time < $until) {
+        $status{ ($client->ask(GET => link_to('/full/' . $asked++)))[0] }++;
+        sleep 0.05;
+    }
+    is_deeply [keys %status], [503], "for $minutes min a full zone has refused every link ($asked)";
+    my @times = $nginx->log =~ m{^\S+ (\d\d:\d\d:\d\d) .*the zone "full" is full of live entries}mg;
+    is scalar @times, $minutes + 1, "and said so once a minute (@times)";
+    my @seconds = map { /(\d+):(\d+):(\d+)/; $1 * 3600 + $2 * 60 + $3 } @times;
+    my @gaps = map { ($seconds[$_] - $seconds[$_ - 1]) % 86400 } 1 .. $#seconds;
+    is_deeply [grep { $_ < 60 || $_ > 62 } @gaps], [], "with 60 s between (@gaps)";
 }
 
 my $log = $nginx->log;
