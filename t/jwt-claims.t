@@ -68,6 +68,19 @@ $case->('granted', '/f/x/../a', 'http://localhost/f/a'), $case->('out_of_scope',
 
 
 
+=== of the URI no argument but the token's own is left out
+--- config
+location /two { secure_link_hmac $arg_URISigningPackage $arg_token; empty_gif; }
+location /cookie { secure_link_hmac $cookie_URISigningPackage; empty_gif; }
+location /none { secure_link_hmac $http_authorization $arg_token; empty_gif; }
+--- cases eval
+my $token = sub { jwt({cdniuc => ::hash("http://localhost$_[0]")}) };
+['granted', '/two?URISigningPackage=' . $token->('/two?x=1') . '&x=1'], ['granted', '/two?x=1&URISigningPackage=' . $token->('/two?x=1')], ['granted', '/two?token=&x=1&URISigningPackage=' . $token->('/two?x=1')], ['granted', '/two?token=' . $token->('/two?x=1&y') . '&x=1&y'],
+['granted', '/two?URISigningPackage=' . $token->('/two')], ['out_of_scope', '/two?URISigningPackage=' . $token->('/two?URISigningPackage=')], ['granted', '/cookie?x=1&token=2', 'Cookie: URISigningPackage=' . $token->('/cookie?x=1&token=2')], ['granted', '/cookie', 'Cookie: URISigningPackage=' . $token->('/cookie')],
+['out_of_scope', '/cookie?', 'Cookie: URISigningPackage=' . $token->('/cookie?x')], ['granted', '/none?x=1', 'Authorization: Bearer ' . $token->('/none?x=1')], ['out_of_scope', '/none?x=2', 'Authorization: Bearer ' . $token->('/none?x=1')]
+
+
+
 === of path and cdniuc both must hold
 --- cases eval
 my $hash = ::hash('http://localhost/f/a');

@@ -49,7 +49,8 @@ __DATA__
 ::ask('forged', 'acme', {}, kid => 'globex'), ::ask('forged', 'acme', {iss => 'globex'}),
 # Where there is a kid, the issuer is a claim as any.
 ::ask('granted', 'acme', {iss => 'globex'}, kid => 'acme'), ::ask('granted', 'acme', {iss => 'https://acme.example/'}, kid => 'acme'), ::ask('forged', 'globex', {iss => 'globex'}, kid => 'acme'),
-::ask('unknown_key', 'acme', {}, kid => 'nobody'), ::ask('unknown_key', 'acme', {iss => 'nobody'}), ::ask('unknown_key', 'acme', {iss => 'acme'}, kid => 'nobody'),
+::ask('granted', 'acme', {iss => 'https://issuer.example/' . 'x' x 100}, kid => 'acme'), ::ask('malformed', 'acme', {iss => 'https://issuer.example/' . 'x' x 100}),
+::ask('unknown_key', 'acme', {}, kid => ''), ::ask('unknown_key', 'acme', {iss => ''}), ::ask('unknown_key', 'acme', {}, kid => 'nobody'), ::ask('unknown_key', 'acme', {iss => 'nobody'}), ::ask('unknown_key', 'acme', {iss => 'acme'}, kid => 'nobody'),
 (map { (::ask('unknown_key', 'acme', {}, kid => $_), ::ask('unknown_key', 'acme', {iss => $_})) } 'ACME', 'acme ', ' acme', 'acm', 'acme2', 'acme,globex', '*', '$acme')
 
 
@@ -88,6 +89,7 @@ my @acme = (args => 'k=acme');
 ::ask('unknown_key', 'acme', {}, @acme, kid => 'globex'), ::ask('unknown_key', 'acme', {iss => 'globex'}, @acme), ::ask('unknown_key', 'acme', {iss => 'globex'}, @acme, kid => 'acme'),
 ::ask('unknown_key', 'acme', {iss => 'acme'}, @acme, kid => 'globex'), ::ask('unknown_key', 'globex', {}, @acme, kid => 'globex'), ::ask('unknown_key', 'globex', {}, @acme, kid => 'globex', alg => 'HS256'),
 ::ask('unknown_key', 'acme', {}, @acme, kid => 'ACME'), ::ask('unknown_key', 'acme', {iss => 'https://acme.example/'}, @acme, kid => 'acme'),
+::ask('unknown_key', 'acme', {iss => 'https://issuer.example/' . 'x' x 100}, @acme), ::ask('unknown_key', 'acme', {iss => ''}, @acme), ::ask('unknown_key', 'acme', {}, @acme, kid => ''), ::ask('malformed', 'acme', {}, args => 'k=' . 'x' x 65), ::ask('unknown_key', 'acme', {}, args => 'k=' . 'x' x 64),
 ::ask('forged', 'globex', {}, @acme), ::ask('forged', 'globex', {}, @acme, kid => 'acme'), ::ask('forged', 'globex', {iss => 'globex'}, @acme), ::ask('forged', 'globex', {iss => 'acme'}, @acme),
 ::ask('unknown_key', 'acme', {}, args => 'k='), ::ask('unknown_key', 'acme', {}), ::ask('unknown_key', 'acme', {}, kid => 'acme'), ::ask('unknown_key', 'acme', {iss => 'acme'}, args => 'k=nobody'),
 ::ask('unknown_key', 'acme', {}, args => 'k=nobody', kid => 'acme'), ::ask('unknown_key', 'acme', {}, args => 'k=nobody', kid => 'nobody'),
@@ -106,7 +108,7 @@ secure_link_hmac_secret globexglobexglobexglobexglobexgl;
 add_header X-Key "[$secure_link_hmac_key_id]" always;
 --- cases eval
 (map { my $name = $_; map { my ($claims, @kid) = @$_; ["granted\nX-Key: []", jwt_link('/f', {path => '*', %$claims}, secret => $::secret{$name}, @kid)] }
-    [{}], [{iss => 'acme'}], [{}, kid => 'acme'], [{iss => 'x'}, kid => 'y'], [{}, kid => 'x' x 200], [{}, kid => '../x'] } 'acme', 'globex'),
+    [{}], [{iss => 'acme'}], [{}, kid => 'acme'], [{iss => 'x'}, kid => 'y'], [{}, kid => 'x' x 200], [{iss => 'https://issuer.example/' . 'x' x 100}], [{}, kid => '../x'] } 'acme', 'globex'),
 ::ask('forged', 'initech', {}, kid => 'acme')
 
 

@@ -106,6 +106,16 @@ $case->('out_of_scope', '/public/x', '/public/*'), $case->('granted', '/public/x
 
 
 
+=== what was known before the path was rewritten grants nothing
+--- config
+set $before $secure_link_hmac_status;
+rewrite ^/public/(.*)$ /private/$1;
+add_header X-Before "[$before]" always;
+--- cases eval
+["granted\nX-Before: [granted]", jwt_link('/f', {path => '/f'})], ["out_of_scope\nX-Before: [granted]", jwt_link('/public/x', {path => '/public/*'})], ["granted\nX-Before: [out_of_scope]", jwt_link('/public/x', {path => '/private/*'})]
+
+
+
 === a grant is for the path that was asked for, and is carried to where nginx goes on
 --- config
 location /try/ { try_files /nothing /html/file.txt; }

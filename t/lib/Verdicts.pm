@@ -74,9 +74,9 @@ Test::Nginx::Socket::add_response_body_check(sub {
     my ($block, undef, $index) = @_;
     $is_last = !$block->cases || $index == $#{$block->request};
     my $builder = Test::More->builder;
-    return if $builder->is_passing || !$block->cases;
+    return if $builder->is_passing;
     my $now = grep { !$_ } $builder->summary;
-    $builder->diag("request $index: ", $block->request->[$index], "\n", $block->more_headers->[$index]) if $now > $failures;
+    $builder->diag("request $index: ", $block->request->[$index], "\n", $block->more_headers->[$index]) if $now > $failures && $block->cases;
     $failures = $now;
 });
 
