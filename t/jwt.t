@@ -115,7 +115,8 @@ location = /sha256 { empty_gif; }
 location = /sha384 { secure_link_hmac_algorithm sha384; empty_gif; }
 location = /sha512 { secure_link_hmac_algorithm SHA512; empty_gif; }
 --- cases eval
-map { my $bits = $_; map { [$_ == $bits ? 'granted' : 'malformed', jwt_link("/sha$bits", {path => '*'}, alg => "HS$_")] } 256, 384, 512 } 256, 384, 512
+map { my $bits = $_; map { [$_ == $bits ? 'granted' : 'malformed', jwt_link("/sha$bits", {path => '*'}, alg => "HS$_")] } 256, 384, 512 } 256, 384,
+512
 
 
 
@@ -124,7 +125,8 @@ map { my $bits = $_; map { [$_ == $bits ? 'granted' : 'malformed', jwt_link("/sh
 location = /other { secure_link_hmac_algorithm sha512; empty_gif; }
 --- cases eval
 my @headers = ((map { qq({"typ":"JWT","alg":$_}) } qw("none" "None" "NONE" "nOnE" "" "RS256" "RS512" "ES256" "PS256" "EdDSA" "HS1" "HS224" "HS2560" "hs256"
-    "Hs256" "sha256" "SHA256" "dir" "A128KW" 256 null true ["HS256"] {"HS256":1}), '"HS256 "', '" HS256"', '"HS256\u0000"', '"HS256\n"', '"HS256,none"'),
+    "Hs256" "sha256" "SHA256" "dir" "A128KW" 256 null true ["HS256"] {"HS256":1}), '"HS256 "', '" HS256"', '"HS256\u0000"', '"HS256\n"',
+    '"HS256,none"'),
     '{"typ":"JWT"}', '{}', '{"ALG":"HS256"}', '{"alg ":"HS256"}');
 (map { my $header = $_; map { ['malformed', main::with({}, header => $header, mac => $_)] } undef, '', "\0" x 32 } @headers),
 (map { ['malformed', jwt_link('/other', {path => '*'}, header => $_, by => 'HS512')] } @headers),
@@ -137,7 +139,8 @@ my @headers = ((map { qq({"typ":"JWT","alg":$_}) } qw("none" "None" "NONE" "nOnE
 
 === whatever else the header says is not looked at, and nothing is fetched
 --- cases eval
-map { ['granted', main::with({}, header => qq({$_"alg":"HS256"}))] } '', '"typ":"JWT",', '"typ":"at+jwt",', '"typ":5,', '"cty":"JWT",', '"jku":"http://127.0.0.1/keys",',
+map { ['granted', main::with({}, header => qq({$_"alg":"HS256"}))] } '', '"typ":"JWT",', '"typ":"at+jwt",', '"typ":5,', '"cty":"JWT",',
+'"jku":"http://127.0.0.1/keys",',
     '"jwk":{"kty":"oct","k":"AAAA"},', '"x5u":"http://127.0.0.1/","x5c":["AAAA"],', '"zip":"DEF",', '"kid":"nobody",', " \r\n\t"
 
 
@@ -151,10 +154,12 @@ my @padded = map { MIME::Base64::encode_base64url("$claims$_}") } '', ' ', '  ';
 my ($bits) = grep { length($_) % 4 == 2 } @padded;
 ['missing', '/f/a'], ['missing', '/f/a?token='], ['missing', '/f/a?token'], ['missing', '/f/a?Tokens=x'],
 (map { ['granted', "/f/a?token=$_"] } $token, "$token&x=1"), ['granted', "/f/a?x=1&TOKEN=$token"],
-(map { ['malformed', "/f/a?token=$_"] } 'x', '.', '..', '...', '....', 'a.b', 'a.b.c', $header, "$header.$payload", "$header.$payload.", ".$payload.$mac", "..$mac",
+(map { ['malformed', "/f/a?token=$_"] } 'x', '.', '..', '...', '....', 'a.b', 'a.b.c', $header, "$header.$payload", "$header.$payload.",
+    ".$payload.$mac", "..$mac",
     "$token.", ".$token", "$token=", "$header=.$payload.$mac", "$token==", "$token%3D", "%20$token", "$token%20", "$token+",
     "$token%00", "$token%0A", "$token,", "$token,1700000000", "$header.$payload.A$mac", "$header.$payload.${mac}A", "$header.$payload.${mac}AA",
-    "$header.$payload." . substr($mac, 1), "$header.$payload." . substr($mac, 0, 42), "$header.$payload." . substr($mac, 0, 22), "$header.$payload.$mac$mac",
+    "$header.$payload." . substr($mac, 1), "$header.$payload." . substr($mac, 0, 42), "$header.$payload." . substr($mac, 0, 22),
+    "$header.$payload.$mac$mac",
     "$header%2E$payload%2E$mac", "$header!.$payload.$mac", ($token =~ s/^e/%65/r), "Bearer%20$token", "\"$token\"", 'x' x 4000),
 (map { ['malformed', "/f/a?token=$token&$_=$token"] } 'token', 'Token', 'TOKEN'),
 ['malformed', "/f/a?token=$token&token"],
@@ -162,8 +167,10 @@ my ($bits) = grep { length($_) % 4 == 2 } @padded;
 (map { (my $standard = $_) =~ tr{_-}{/+}; ['malformed', main::of_parts($header, $standard)] } @padded),
 (map { ['malformed', main::of_parts($header, "$_=")], ['malformed', main::of_parts("$header=", $_)] } @padded),
 # A payload is not looked at before the MAC was right, and not even then if it is no base64url.
-(map { ['forged', "/f/a?token=$_"] } "$header..$mac", "$token.$mac", "$header.$payload==.$mac", "$header.$payload!.$mac", "$header. .$mac" =~ s/ /%20/r),
-(map { ['malformed', main::of_parts($header, $_)] } '', '!', '=', $payload =~ s/(.)/$1!/r, "$payload!", "$payload.$payload", $payload =~ s/^e/%65/r, "$payload%20", substr($padded[0], 0, 4 * int(length($padded[0]) / 4) - 3)),
+(map { ['forged', "/f/a?token=$_"] } "$header..$mac", "$token.$mac", "$header.$payload==.$mac", "$header.$payload!.$mac",
+    "$header. .$mac" =~ s/ /%20/r),
+(map { ['malformed', main::of_parts($header, $_)] } '', '!', '=', $payload =~ s/(.)/$1!/r, "$payload!", "$payload.$payload", $payload =~ s/^e/%65/r,
+    "$payload%20", substr($padded[0], 0, 4 * int(length($padded[0]) / 4) - 3)),
 # The last two characters of sixteen make the same byte.
 ['malformed', main::of_parts($header, main::other_at($bits, -1))],
 ['malformed', "/f/a?token=$header.$payload." . main::other_at($mac, -1)]
@@ -192,7 +199,8 @@ my ($header, $payload, $mac) = split /\./, $::good;
 === of a forged token nothing is looked at, and nothing is told
 --- cases eval
 my %forged = (secret => 'fedcba9876543210' x 2);
-(map { ["forged\nX-Says: [][][]", main::with($_, %forged)] } {sub => 'acme'}, {exp => 1}, {exp => undef}, {exp => 'x'}, {nbf => $now + 86400}, {path => '/other'}, {path => 7},
+(map { ["forged\nX-Says: [][][]", main::with($_, %forged)] } {sub => 'acme'}, {exp => 1}, {exp => undef}, {exp => 'x'}, {nbf => $now + 86400},
+    {path => '/other'}, {path => 7},
     {aud => 'x'}, {sub => "a\nb"}, '', '{', '{"exp":1,"exp":2}', '{' x 1000, "\xff", '[]'),
 ["expired\nX-Says: [acme][1000][/f*]", main::with({sub => 'acme', exp => 1000})],
 ["malformed\nX-Says: [][][]", main::with({sub => 'acme', exp => 'x'})],
@@ -219,16 +227,22 @@ location /any { secure_link_hmac_scope any; empty_gif; }
 
 === a date is a number from 0 to 2^53, its fraction cut off
 --- cases eval
-my @bad = ('null', 'true', '""', '"1"', '"' . ($now + 3600) . '"', '"9000000000"', '[9000000000]', '{}', '-1', '-0.5', '-9000000000', '9007199254740992', '9007199254740993',
+my @bad = ('null', 'true', '""', '"1"', '"' . ($now + 3600) . '"', '"9000000000"', '[9000000000]', '{}', '-1', '-0.5', '-9000000000',
+    '9007199254740992', '9007199254740993',
     '9223372036854775807', '18446744073709551616', '9' x 40, '9' x 2000, '1e16', '1e308', '1e309', '1e999999999', '1e99999999999999999999');
-my @no_json = ('', '+9000000000', '09000000000', '9000000000.', '.5', '9e', '0x218711A00', 'NaN', 'Infinity', '-', '9_000_000_000', "'9000000000'", '9000000000L');
+my @no_json = ('', '+9000000000', '09000000000', '9000000000.', '.5', '9e', '0x218711A00', 'NaN', 'Infinity', '-', '9_000_000_000', "'9000000000'",
+    '9000000000L');
 (map { ['malformed', main::with(qq({"path":"*","exp":$_}))] } @bad, @no_json),
 (map { my $name = $_; map { ['malformed', main::with(qq({"path":"*","exp":9000000000,"$name":$_}))] } @bad, @no_json } 'nbf', 'iat'),
-(map { ["granted\nX-Says: [][$_->[1]][*]", main::with(qq({"path":"*","exp":$_->[0]}))] } [9000000000, 9000000000], ['9000000000.0', 9000000000], ['9000000000.999', 9000000000],
+(map { ["granted\nX-Says: [][$_->[1]][*]", main::with(qq({"path":"*","exp":$_->[0]}))] } [9000000000, 9000000000], ['9000000000.0', 9000000000],
+    ['9000000000.999', 9000000000],
     ['9e9', 9000000000], ['9E+9', 9000000000], ['90000000000e-1', 9000000000], ['9007199254740991', '9007199254740991']),
-(map { ["expired\nX-Says: [][$_->[1]][*]", main::with(qq({"path":"*","exp":$_->[0]}))] } [0, 0], ['0.9', 0], ['1', 1], ['1700000000.999', 1700000000], ['1e3', 1000]),
-(map { my $name = $_; map { ['granted', main::with(qq({"path":"*","exp":9000000000,"$name":$_}))] } '0', '0.5', '1', '1e9', '1700000000.999' } 'nbf', 'iat'),
-(map { my $name = $_; map { ['early', main::with(qq({"path":"*","exp":9007199254740991,"$name":$_}))] } '8e9', '8000000000.5', '9007199254740991' } 'nbf', 'iat')
+(map { ["expired\nX-Says: [][$_->[1]][*]", main::with(qq({"path":"*","exp":$_->[0]}))] } [0, 0], ['0.9', 0], ['1', 1], ['1700000000.999', 1700000000],
+    ['1e3', 1000]),
+(map { my $name = $_; map { ['granted', main::with(qq({"path":"*","exp":9000000000,"$name":$_}))] } '0', '0.5', '1', '1e9', '1700000000.999' } 'nbf',
+    'iat'),
+(map { my $name = $_; map { ['early', main::with(qq({"path":"*","exp":9007199254740991,"$name":$_}))] } '8e9', '8000000000.5',
+    '9007199254740991' } 'nbf', 'iat')
 
 
 
@@ -240,7 +254,8 @@ sub {
     ['expired', main::with({exp => $now})],
     ['expired', main::with({exp => $now - 1})],
     ['expired', main::with({exp => $now - 50})],
-    (map { my $name = $_; ['granted', main::with({$name => $now})], ['granted', main::with({$name => $now + 59})], ['early', main::with({$name => $now + 120})] } 'nbf', 'iat'),
+    (map { my $name = $_; ['granted', main::with({$name => $now})], ['granted', main::with({$name => $now + 59})],
+        ['early', main::with({$name => $now + 120})] } 'nbf', 'iat'),
     ['granted', main::with({nbf => $now - 600, iat => $now - 600})],
     ['early', main::with({nbf => $now - 600, iat => $now + 600})],
     ['early', main::with({nbf => $now + 600, iat => $now - 600})],
@@ -260,7 +275,8 @@ location = /f/10m { secure_link_hmac_leeway 10m; empty_gif; }
 sub {
     my $now = time();
     my $with = sub { my ($where, %claims) = @_; return jwt_link("/f/$where", {path => '/f*', exp => $now + 3600, %claims}) };
-    (map { ['early', $with->('1s', $_ => $now + 55)], ['granted', $with->('1s', $_ => $now)], ['granted', $with->('10m', $_ => $now + 600)], ['early', $with->('10m', $_ => $now + 660)] } 'nbf', 'iat'),
+    (map { ['early', $with->('1s', $_ => $now + 55)], ['granted', $with->('1s', $_ => $now)], ['granted', $with->('10m', $_ => $now + 600)],
+        ['early', $with->('10m', $_ => $now + 660)] } 'nbf', 'iat'),
     ['expired', $with->('1s', exp => $now - 2)], ['granted', $with->('10m', exp => $now - 540)], ['expired', $with->('10m', exp => $now - 600)],
     ['granted', $with->('10m', exp => '9007199254740991' + 0)];
 }
@@ -277,7 +293,8 @@ sub {
     $case->('granted', exp => $now + 3600), $case->('expired', exp => $now + 3900), $case->('expired', exp => 9000000000),
     $case->('granted', iat => $now - 1800, exp => $now + 1800), $case->('expired', iat => $now - 1800, exp => $now + 1801),
     $case->('granted', nbf => $now - 1800, exp => $now + 1800), $case->('expired', nbf => $now - 1800, exp => $now + 1801),
-    $case->('granted', iat => $now - 10, nbf => $now - 1800, exp => $now + 3590), $case->('expired', iat => $now - 1800, nbf => $now - 10, exp => $now + 1801),
+    $case->('granted', iat => $now - 10, nbf => $now - 1800, exp => $now + 3590),
+    $case->('expired', iat => $now - 1800, nbf => $now - 10, exp => $now + 1801),
     $case->('granted', iat => $now + 30, exp => $now + 3630), $case->('expired', iat => $now + 30, exp => $now + 3631),
     $case->('expired', iat => 0, exp => '9007199254740991' + 0), $case->('expired', iat => $now - 7200, exp => $now - 3600);
 }
@@ -293,16 +310,19 @@ location /g/ { secure_link_hmac $http_authorization $cookie_token; empty_gif; }
 my $token = jwt({path => '*'});
 ['granted', '/one/a', "X-Token: $token"], ['malformed', '/one/a', "X-Token: Bearer $token"], ['missing', "/one/a?token=$token"],
 ['granted', "/f/a?token=$token"], ['granted', "/f/a?URISigningPackage=$token"], ['granted', "/f/a?urisigningpackage=$token"],
-['granted', '/f/a', "Cookie: URISigningPackage=$token"], ['granted', '/f/a', "Cookie: a=b; URISigningPackage=$token; c=d"], ['missing', '/f/a', "Cookie: other=$token"],
+['granted', '/f/a', "Cookie: URISigningPackage=$token"], ['granted', '/f/a', "Cookie: a=b; URISigningPackage=$token; c=d"],
+['missing', '/f/a', "Cookie: other=$token"],
 (map { ['granted', '/f/a', "Authorization: $_$token"] } 'Bearer ', 'bearer ', 'BEARER ', 'bEaReR ', 'Bearer  ', 'Bearer     '),
-(map { ['missing', '/f/a', "Authorization: $_"] } 'Basic YW5uOnNlY3JldA==', "Basic $token", "Digest $token", "Token $token", "Bearers $token", "Bearer$token", $token, 'Bearer',
+(map { ['missing', '/f/a', "Authorization: $_"] } 'Basic YW5uOnNlY3JldA==', "Basic $token", "Digest $token", "Token $token", "Bearers $token",
+    "Bearer$token", $token, 'Bearer',
     "JWT $token", "X Bearer $token"),
 (map { ['malformed', '/f/a', "Authorization: Bearer $_"] } 'x', 'a.b.c', "$token,", "Bearer $token", "\"$token\""),
 ['forged', '/f/a', "Authorization: Bearer $token $token"],
 # The first that is not empty is the one.
 ['granted', "/f/a?token=&URISigningPackage=$token"], ['malformed', "/f/a?token=x&URISigningPackage=$token", "Authorization: Bearer $token"],
 ['granted', "/f/a?token=$token", 'Authorization: Basic YW5uOnNlY3JldA=='],
-['granted', '/g/a', "Authorization: Bearer $token\nCookie: token=x"], ['granted', '/g/a', "Authorization: Basic YW5uOnNlY3JldA==\nCookie: token=$token"],
+['granted', '/g/a', "Authorization: Bearer $token\nCookie: token=x"],
+['granted', '/g/a', "Authorization: Basic YW5uOnNlY3JldA==\nCookie: token=$token"],
 ['missing', '/g/a', 'Authorization: Basic YW5uOnNlY3JldA=='], ['malformed', '/g/a', "Authorization: Basic YW5uOnNlY3JldA==\nCookie: token=x"]
 
 
@@ -313,8 +333,10 @@ location /any/ { secure_link_hmac_scope any; empty_gif; }
 location /any/path/ { secure_link_hmac_scope path; empty_gif; }
 --- cases eval
 ['out_of_scope', jwt_link('/f', {})], ['granted', jwt_link('/any/f', {})], ['out_of_scope', jwt_link('/any/path/f', {})],
-['granted', jwt_link('/any/f', {path => '/any/*'})], ['out_of_scope', jwt_link('/any/f', {path => '/any/g'})], ['out_of_scope', jwt_link('/any/f', {path => ''})],
-(map { my $where = $_; map { ['malformed', jwt_link($where, $_)] } {path => 5}, {path => JSON::PP::true}, {path => {}}, {path => ['/any/f', 5]}, {path => [['*']]},
+['granted', jwt_link('/any/f', {path => '/any/*'})], ['out_of_scope', jwt_link('/any/f', {path => '/any/g'})],
+['out_of_scope', jwt_link('/any/f', {path => ''})],
+(map { my $where = $_; map { ['malformed', jwt_link($where, $_)] } {path => 5}, {path => JSON::PP::true}, {path => {}}, {path => ['/any/f', 5]},
+    {path => [['*']]},
     '{"exp":9000000000,"path":null}', '{"exp":9000000000,"path":["*",null]}' } '/f', '/any/f', '/any/path/f')
 
 

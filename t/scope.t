@@ -38,52 +38,69 @@ __DATA__
 --- cases eval
 ::yes('/a/*', '/a/', '/a/b', '/a/b/c/d', '/a/.b', '/a/b%20c', '/a/%C3%A4', '/a/b%0Ac', '/a/..b', '/a/...', '/a/%2e%2e%2e'),
 ::no_('/a/*', '/', '/a', '/ab', '/ab/c', '/A/b', '/b', '/b/a/c', '/a%20/b', '/a.b'),
-::no_('/a/*', '/a/../b', '/a/..', '/a/b/../../c', '/a/./../b', '/a//../b', '/a%2f..%2fb', '/a%2F..%2Fb', '/a/%2e%2e/b', '/a/%2E%2E/b', '/a/.%2e/b', '/a/%2e./b', '/a%2f%2e%2e%2fb', '/a/..%2fb', '/a/b/..%2f..%2fc', '/a/../ab', '/a/x/../../ab/c')
+::no_('/a/*', '/a/../b', '/a/..', '/a/b/../../c', '/a/./../b', '/a//../b', '/a%2f..%2fb', '/a%2F..%2Fb', '/a/%2e%2e/b', '/a/%2E%2E/b', '/a/.%2e/b',
+    '/a/%2e./b', '/a%2f%2e%2e%2fb', '/a/..%2fb', '/a/b/..%2f..%2fc', '/a/../ab', '/a/x/../../ab/c')
 
 
 
 === the path is the one that nginx has made of the request
 --- cases eval
-::yes('/a/b', '/a/b', '//a/b', '/a//b', '/a///b', '/./a/./b', '/a/c/../b', '/%61/b', '/%61%2f%62', '/a%2Fb', '/c/../a/b', '/a%2f%2fb', '/a/b/c/..%2f../b'),
+::yes('/a/b', '/a/b', '//a/b', '/a//b', '/a///b', '/./a/./b', '/a/c/../b', '/%61/b', '/%61%2f%62', '/a%2Fb', '/c/../a/b', '/a%2f%2fb',
+    '/a/b/c/..%2f../b'),
 ::no_('/a/b', '/a/b/', '/a/b/.', '/a/b/c', '/a/c', '/a/B', '/A/b', '/a/b%20', '/a/b%0a', '/a/b/..', '/a/b%2f', '/a/b%252fc', '/%2561/b', '/a/b%3fx'),
-::yes('/a/%61', '/a/%2561'), ::no_('/a/%61', '/a/a'), ::yes('/a/b?c', '/a/b%3fc', '/a/bxc', '/a/b/c'), ::yes('/a b', '/a%20b'), ::no_('/a+b', '/a%20b'), ::yes('/a+b', '/a+b', '/a%2bb'),
-['granted', 'GET http://localhost' . jwt_link('/a/b', {path => '/a/b'}) . ' HTTP/1.1'], ['out_of_scope', 'GET http://localhost' . jwt_link('/a/../b', {path => '/a/*'}) . ' HTTP/1.1'], ['granted', 'GET http://a' . jwt_link('/b', {path => '/b'}) . ' HTTP/1.1'],
+::yes('/a/%61', '/a/%2561'), ::no_('/a/%61', '/a/a'), ::yes('/a/b?c', '/a/b%3fc', '/a/bxc', '/a/b/c'), ::yes('/a b', '/a%20b'),
+::no_('/a+b', '/a%20b'), ::yes('/a+b', '/a+b', '/a%2bb'),
+['granted', 'GET http://localhost' . jwt_link('/a/b', {path => '/a/b'}) . ' HTTP/1.1'],
+['out_of_scope', 'GET http://localhost' . jwt_link('/a/../b', {path => '/a/*'}) . ' HTTP/1.1'],
+['granted', 'GET http://a' . jwt_link('/b', {path => '/b'}) . ' HTTP/1.1'],
 ['out_of_scope', 'GET http://a' . jwt_link('/b', {path => '/a/b'}) . ' HTTP/1.1']
 
 
 
 === * is any bytes, and any number of them
 --- cases eval
-::yes('*', '/', '/a', '/a/b'), ::yes('/*', '/', '/a', '/a/b'), ::yes('/**', '/', '/a'), ::yes('/*/*', '/a/', '/a/b', '/a/b/c'), ::no_('/*/*', '/', '/a'), ::yes('/a*', '/a', '/ab', '/a/b'), ::no_('/a*', '/b', '/', '/A'),
-::yes('/*.jpg', '/.jpg', '/a.jpg', '/a/b.jpg', '/a.jpg.jpg'), ::no_('/*.jpg', '/a.jpg/b', '/a.jpeg', '/ajpg', '/a.JPG', '/a.jpg%20'), ::yes('*.jpg', '/a.jpg', '/a/b.jpg'), ::yes('/a*b*c', '/abc', '/axbxc', '/aabbcc', '/a/b/c', '/abcbc'), ::no_('/a*b*c', '/acb', '/ab', '/abcd'),
-::yes('/a/*/c', '/a/b/c', '/a/b/b/c', '/a//b/c', '/a/c/c'), ::no_('/a/*/c', '/a/c', '/a/b/d', '/a/b/c/d'), ::yes('/*a*a*a', '/aaa', '/xaxaxa', '/aaaa'), ::no_('/*a*a*a', '/aa', '/aaab')
+::yes('*', '/', '/a', '/a/b'), ::yes('/*', '/', '/a', '/a/b'), ::yes('/**', '/', '/a'), ::yes('/*/*', '/a/', '/a/b', '/a/b/c'),
+::no_('/*/*', '/', '/a'), ::yes('/a*', '/a', '/ab', '/a/b'), ::no_('/a*', '/b', '/', '/A'),
+::yes('/*.jpg', '/.jpg', '/a.jpg', '/a/b.jpg', '/a.jpg.jpg'), ::no_('/*.jpg', '/a.jpg/b', '/a.jpeg', '/ajpg', '/a.JPG', '/a.jpg%20'),
+::yes('*.jpg', '/a.jpg', '/a/b.jpg'), ::yes('/a*b*c', '/abc', '/axbxc', '/aabbcc', '/a/b/c', '/abcbc'), ::no_('/a*b*c', '/acb', '/ab', '/abcd'),
+::yes('/a/*/c', '/a/b/c', '/a/b/b/c', '/a//b/c', '/a/c/c'), ::no_('/a/*/c', '/a/c', '/a/b/d', '/a/b/c/d'),
+::yes('/*a*a*a', '/aaa', '/xaxaxa', '/aaaa'), ::no_('/*a*a*a', '/aa', '/aaab')
 
 
 
 === ? is one byte
 --- cases eval
-::yes('/?', '/a', '/%3f', '/%0a', '/%E4', '/*'), ::no_('/?', '/', '/ab', '/%C3%A4'), ::yes('/??', '/ab', '/%C3%A4', '/a/'), ::yes('/a?b', '/a/b', '/axb'), ::no_('/a?b', '/ab', '/a/xb', '/a%C3%A4b'), ::yes('/?*', '/a', '/abc'), ::no_('/?*', '/'), ::yes('/*?', '/a', '/abc'), ::no_('/*?', '/'),
+::yes('/?', '/a', '/%3f', '/%0a', '/%E4', '/*'), ::no_('/?', '/', '/ab', '/%C3%A4'), ::yes('/??', '/ab', '/%C3%A4', '/a/'),
+::yes('/a?b', '/a/b', '/axb'), ::no_('/a?b', '/ab', '/a/xb', '/a%C3%A4b'), ::yes('/?*', '/a', '/abc'), ::no_('/?*', '/'), ::yes('/*?', '/a', '/abc'),
+::no_('/*?', '/'),
 ::yes('/a?', '/ab', '/a/'), ::no_('/a?', '/a'), ::no_('?a', '/a'), ::no_('?*', '/a'), ::no_('?', '/')
 
 
 
 === all else is what it is
 --- cases eval
-(map { my $byte = $_; (::yes("/a${byte}b", '/a' . aws_encode($byte) . 'b'), ::no_("/a${byte}b", '/ab', '/a', '/a' . aws_encode($byte) . 'c')) } split //, '+-.,:;=@_~$&\'()[]{}|^`<>#"!% '),
-::no_('/[ab]', '/a', '/b'), ::no_('/{a,b}', '/a', '/b'), ::no_('/a|/b', '/a', '/b'), ::no_('/a$', '/a'), ::no_('/.', '/a'), ::no_('/a+', '/aa'), ::no_('/(a)', '/a'), ::no_('/%2a', '/a'), ::yes('/%2a', '/%252a'), ::no_('/a\\*', '/a*', '/ab'), ::yes('/a\\*', '/a%5C', '/a%5Cb'), ::no_('/a\\?', '/a%3f', '/ab'), ::yes('/a\\?', '/a%5cb')
+(map { my $byte = $_; (::yes("/a${byte}b", '/a' . aws_encode($byte) . 'b'),
+    ::no_("/a${byte}b", '/ab', '/a', '/a' . aws_encode($byte) . 'c')) } split //, '+-.,:;=@_~$&\'()[]{}|^`<>#"!% '),
+::no_('/[ab]', '/a', '/b'), ::no_('/{a,b}', '/a', '/b'), ::no_('/a|/b', '/a', '/b'), ::no_('/a$', '/a'), ::no_('/.', '/a'), ::no_('/a+', '/aa'),
+::no_('/(a)', '/a'), ::no_('/%2a', '/a'), ::yes('/%2a', '/%252a'), ::no_('/a\\*', '/a*', '/ab'), ::yes('/a\\*', '/a%5C', '/a%5Cb'),
+::no_('/a\\?', '/a%3f', '/ab'), ::yes('/a\\?', '/a%5cb')
 
 
 
 === a glob that does not begin with / or * matches nothing
 --- cases eval
-(map { my $glob = $_; (['out_of_scope', jwt_link('/a', {path => $glob})], ['out_of_scope', jwt_link('/', {path => $glob})], $glob eq '~' ? () : ['out_of_scope', '/ea/a?hdnts=' . aws_encode(edgeauth(acl => $glob))]) } 'a', 'a*', '', '?', '?*', '??', ' /a', ' *', '.*', '^/a', 'http://localhost/a', 'localhost/a', 'ea/a', '?ea/a', 'e*', '.', '..', '../*', '\\*', '~', '$uri'),
-['granted', jwt_link('/a', {path => ['a', '', '*']})], ['granted', edgeauth_link('/ea/a', acl => 'a!!*')], ['granted', edgeauth_link('/ea/a', acl => '%2a')], ['granted', edgeauth_link('/ea/a', acl => '%2Fea%2Fa')]
+(map { my $glob = $_; (['out_of_scope', jwt_link('/a', {path => $glob})], ['out_of_scope', jwt_link('/', {path => $glob})],
+    $glob eq '~' ? () : ['out_of_scope', '/ea/a?hdnts=' . aws_encode(edgeauth(acl => $glob))]) } 'a', 'a*', '', '?', '?*', '??', ' /a', ' *', '.*',
+    '^/a', 'http://localhost/a', 'localhost/a', 'ea/a', '?ea/a', 'e*', '.', '..', '../*', '\\*', '~', '$uri'),
+['granted', jwt_link('/a', {path => ['a', '', '*']})], ['granted', edgeauth_link('/ea/a', acl => 'a!!*')],
+['granted', edgeauth_link('/ea/a', acl => '%2a')], ['granted', edgeauth_link('/ea/a', acl => '%2Fea%2Fa')]
 
 
 
 === case counts
 --- cases eval
-::yes('/Ab', '/Ab', '/%41b'), ::no_('/Ab', '/ab', '/AB', '/aB'), ::no_('/A*', '/a'), ['granted', jwt_link('/%C3%84', {path => "/\x{c4}"})], ['out_of_scope', jwt_link('/%C3%A4', {path => "/\x{c4}"})]
+::yes('/Ab', '/Ab', '/%41b'), ::no_('/Ab', '/ab', '/AB', '/aB'), ::no_('/A*', '/a'), ['granted', jwt_link('/%C3%84', {path => "/\x{c4}"})],
+['out_of_scope', jwt_link('/%C3%A4', {path => "/\x{c4}"})]
 
 
 
@@ -91,7 +108,8 @@ __DATA__
 --- config
 merge_slashes off;
 --- cases eval
-::yes('/a/b', '/a/b', '/a/./b', '/a/c/../b'), ::no_('/a/b', '/a//b', '//a/b'), ::yes('/a//b', '/a//b'), ::no_('/a//b', '/a/b'), ::yes('/a/*', '/a//b', '/a/b//'), ::no_('/a/*', '//a/b', '/a/../b', '/a//../../b')
+::yes('/a/b', '/a/b', '/a/./b', '/a/c/../b'), ::no_('/a/b', '/a//b', '//a/b'), ::yes('/a//b', '/a//b'), ::no_('/a//b', '/a/b'),
+::yes('/a/*', '/a//b', '/a/b//'), ::no_('/a/*', '//a/b', '/a/../b', '/a//../../b')
 
 
 
@@ -102,7 +120,9 @@ rewrite ^/short$ /a/long;
 location /loc/ { rewrite ^/loc/(.*)$ /other/$1 break; empty_gif; }
 --- cases eval
 my $case = sub { my ($verdict, $at, $path) = @_; return [$verdict, jwt_link($at, {path => $path})] };
-$case->('out_of_scope', '/public/x', '/public/*'), $case->('granted', '/public/x', '/private/*'), $case->('granted', '/short', '/a/long'), $case->('out_of_scope', '/short', '/short'), $case->('granted', '/loc/x', '/other/x'), $case->('out_of_scope', '/loc/x', '/loc/*'), $case->('granted', '/private/x', '/private/*')
+$case->('out_of_scope', '/public/x', '/public/*'), $case->('granted', '/public/x', '/private/*'), $case->('granted', '/short', '/a/long'),
+$case->('out_of_scope', '/short', '/short'), $case->('granted', '/loc/x', '/other/x'), $case->('out_of_scope', '/loc/x', '/loc/*'),
+$case->('granted', '/private/x', '/private/*')
 
 
 
@@ -112,7 +132,8 @@ set $before $secure_link_hmac_status;
 rewrite ^/public/(.*)$ /private/$1;
 add_header X-Before "[$before]" always;
 --- cases eval
-["granted\nX-Before: [granted]", jwt_link('/f', {path => '/f'})], ["out_of_scope\nX-Before: [granted]", jwt_link('/public/x', {path => '/public/*'})], ["granted\nX-Before: [out_of_scope]", jwt_link('/public/x', {path => '/private/*'})]
+["granted\nX-Before: [granted]", jwt_link('/f', {path => '/f'})], ["out_of_scope\nX-Before: [granted]", jwt_link('/public/x', {path => '/public/*'})],
+["granted\nX-Before: [out_of_scope]", jwt_link('/public/x', {path => '/private/*'})]
 
 
 
@@ -129,7 +150,9 @@ a file
 an index
 --- cases eval
 my $case = sub { my ($verdict, $at, $path) = @_; return [$verdict, jwt_link($at, {path => $path})] };
-$case->('granted', '/try/x', '/try/*'), $case->('out_of_scope', '/try/x', '/html/*'), $case->('granted', '/html/file.txt', '/html/*'), $case->('granted', '/dir/', '/dir/'), $case->('granted', '/dir/', '/dir/*'), $case->('out_of_scope', '/dir/index.txt', '/dir/'), $case->('granted', '/alias/file.txt', '/alias/*'),
+$case->('granted', '/try/x', '/try/*'), $case->('out_of_scope', '/try/x', '/html/*'), $case->('granted', '/html/file.txt', '/html/*'),
+$case->('granted', '/dir/', '/dir/'), $case->('granted', '/dir/', '/dir/*'), $case->('out_of_scope', '/dir/index.txt', '/dir/'),
+$case->('granted', '/alias/file.txt', '/alias/*'),
 $case->('out_of_scope', '/alias/file.txt', '/html/*'), $case->('out_of_scope', '/alias/../html/file.txt', '/alias/*')
 
 

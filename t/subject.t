@@ -23,7 +23,8 @@ add_block_preprocessor(sub {
     $number += 1;
     my $in = sub { $_[0] =~ s/\bZONE\b/subjects$number/gr };
     $block->set_value(config => $in->($block->config || ''));
-    $block->set_value(http_config => $in->("secure_link_hmac_zone ZONE:64k;\n" . CORE::join("\n", 'secure_link_hmac_keyring partners {', (map { "$_ hex:" . unpack('H*', $secret{$_}) . ';' } sort keys %secret), '}',
+    $block->set_value(http_config => $in->("secure_link_hmac_zone ZONE:64k;\n" . CORE::join("\n", 'secure_link_hmac_keyring partners {',
+        (map { "$_ hex:" . unpack('H*', $secret{$_}) . ';' } sort keys %secret), '}',
         'secure_link_hmac_keyring media { k1 hex:' . edgeauth_key . '; k2 hex:00112233445566778899aabbccddeeff; }',
         'secure_link_hmac_keyring aws { AKIAIOSFODNN7EXAMPLE hex:' . unpack('H*', sigv4_secret) . '; }', $block->http_config || '')));
 });
@@ -34,7 +35,8 @@ my $serial = 0;
 sub ask {
     my ($expected, $subject, $name, $at, %options) = @_;
     $name ||= 'acme';
-    return [$expected, ($options{method} || 'GET') . ' ' . jwt_link($at || '/f', {path => '*', sub => $subject, jti => ++$serial, %{$options{claims} || {}}}, kid => $name, secret => $secret{$name})];
+    return [$expected, ($options{method} || 'GET') . ' ' . jwt_link($at || '/f',
+        {path => '*', sub => $subject, jti => ++$serial, %{$options{claims} || {}}}, kid => $name, secret => $secret{$name})];
 }
 
 sub edge {
@@ -51,7 +53,9 @@ __DATA__
 --- config
 secure_link_hmac_limit ZONE uses=3 per=subject period=1h;
 --- cases eval
-(map { ::ask("granted\nX-Uses: [$_]", 'ann') } 1 .. 3), ::ask('exhausted', 'ann'), ::ask('exhausted', 'ann', 'acme', '/g'), ::ask("granted\nX-Uses: [1]", 'bob'), ::ask("granted\nX-Uses: [2]", 'bob', 'acme', '/g'), ::ask('exhausted', 'ann'), ::ask("granted\nX-Uses: [3]", 'bob'), ::ask('exhausted', 'bob')
+(map { ::ask("granted\nX-Uses: [$_]", 'ann') } 1 .. 3), ::ask('exhausted', 'ann'), ::ask('exhausted', 'ann', 'acme', '/g'),
+::ask("granted\nX-Uses: [1]", 'bob'), ::ask("granted\nX-Uses: [2]", 'bob', 'acme', '/g'), ::ask('exhausted', 'ann'),
+::ask("granted\nX-Uses: [3]", 'bob'), ::ask('exhausted', 'bob')
 
 
 
@@ -59,7 +63,9 @@ secure_link_hmac_limit ZONE uses=3 per=subject period=1h;
 --- config
 secure_link_hmac_limit ZONE uses=1 per=subject period=1h;
 --- cases eval
-::ask('granted', 'ann', 'acme'), ::ask('granted', 'ann', 'globex'), ::ask('exhausted', 'ann', 'acme'), ::ask('exhausted', 'ann', 'globex'), ::ask('granted', 'Ann', 'acme'), ::ask('granted', 'ann ', 'acme'), ::ask('granted', 'an', 'acme'), ::ask('granted', 'globexann', 'acme'), ::ask('granted', 'ann' . 'x' x 500, 'acme'),
+::ask('granted', 'ann', 'acme'), ::ask('granted', 'ann', 'globex'), ::ask('exhausted', 'ann', 'acme'), ::ask('exhausted', 'ann', 'globex'),
+::ask('granted', 'Ann', 'acme'), ::ask('granted', 'ann ', 'acme'), ::ask('granted', 'an', 'acme'), ::ask('granted', 'globexann', 'acme'),
+::ask('granted', 'ann' . 'x' x 500, 'acme'),
 ::ask('granted', 'ann' . 'x' x 499 . 'y', 'acme'), ::ask('exhausted', 'ann' . 'x' x 500, 'acme')
 
 
@@ -68,7 +74,9 @@ secure_link_hmac_limit ZONE uses=1 per=subject period=1h;
 --- config
 secure_link_hmac_limit ZONE uses=5 per=subject period=1h;
 --- cases eval
-::ask('malformed', ''), ::ask('malformed', undef), ::ask('granted', 'ann'), ::ask('malformed', "\n"), ['forged', jwt_link('/f', {path => '*', sub => 'ann'}, kid => 'acme', secret => 'x' x 32)], ['unknown_key', jwt_link('/f', {path => '*', sub => 'ann'}, kid => 'nobody')]
+::ask('malformed', ''), ::ask('malformed', undef), ::ask('granted', 'ann'), ::ask('malformed', "\n"),
+['forged', jwt_link('/f', {path => '*', sub => 'ann'}, kid => 'acme', secret => 'x' x 32)],
+['unknown_key', jwt_link('/f', {path => '*', sub => 'ann'}, kid => 'nobody')]
 
 
 
@@ -76,8 +84,12 @@ secure_link_hmac_limit ZONE uses=5 per=subject period=1h;
 --- config
 secure_link_hmac_limit ZONE uses=1 per=subject period=1h;
 --- cases eval
-(map { ::ask('expired', 'ann', 'acme', '/f', claims => {exp => 1}) } 1 .. 3), (map { ::ask('out_of_scope', 'ann', 'acme', '/f', claims => {path => '/g'}) } 1 .. 3), ::ask('early', 'ann', 'acme', '/f', claims => {nbf => 9000000000, exp => 9000000001}), (map { ::ask('granted', 'ann', 'acme', '/f', method => 'HEAD') } 1 .. 3),
-::ask("granted\nX-Uses: [1]", 'ann'), ::ask('exhausted', 'ann'), ::ask('exhausted', 'ann', 'acme', '/f', method => 'HEAD'), ::ask('expired', 'ann', 'acme', '/f', claims => {exp => 1})
+(map { ::ask('expired', 'ann', 'acme', '/f', claims => {exp => 1}) } 1 .. 3),
+(map { ::ask('out_of_scope', 'ann', 'acme', '/f', claims => {path => '/g'}) } 1 .. 3),
+::ask('early', 'ann', 'acme', '/f', claims => {nbf => 9000000000, exp => 9000000001}),
+(map { ::ask('granted', 'ann', 'acme', '/f', method => 'HEAD') } 1 .. 3),
+::ask("granted\nX-Uses: [1]", 'ann'), ::ask('exhausted', 'ann'), ::ask('exhausted', 'ann', 'acme', '/f', method => 'HEAD'),
+::ask('expired', 'ann', 'acme', '/f', claims => {exp => 1})
 
 
 
@@ -86,7 +98,10 @@ secure_link_hmac_limit ZONE uses=1 per=subject period=1h;
 secure_link_hmac_limit ZONE uses=2 per=subject period=1h;
 location /edgeauth/ { secure_link_hmac_scheme edgeauth; secure_link_hmac $arg_hdnts; secure_link_hmac_keys media; empty_gif; }
 --- cases eval
-::edge("granted", data => 'ann'), ::edge("granted", data => 'ann', id => 's1'), ::edge('exhausted', data => 'ann', id => 's2'), ::edge('exhausted', id => 'ann'), ::edge('granted', data => 'bob', id => 'ann'), ::edge('granted', id => 's1'), ::edge('malformed'), ::edge('malformed', id => ''), ::edge('malformed', data => '', id => 's3'), ::edge('granted', data => 'ann', key => '00112233445566778899aabbccddeeff')
+::edge("granted", data => 'ann'), ::edge("granted", data => 'ann', id => 's1'), ::edge('exhausted', data => 'ann', id => 's2'),
+::edge('exhausted', id => 'ann'), ::edge('granted', data => 'bob', id => 'ann'), ::edge('granted', id => 's1'), ::edge('malformed'),
+::edge('malformed', id => ''), ::edge('malformed', data => '', id => 's3'),
+::edge('granted', data => 'ann', key => '00112233445566778899aabbccddeeff')
 
 
 
@@ -107,8 +122,10 @@ location /sigv4/ { secure_link_hmac_scheme sigv4; secure_link_hmac_keys aws; emp
 my $token = jwt({path => '*', jti => 'of uses'}, kid => 'acme', secret => $::secret{acme});
 my $acl = edgeauth(acl => '*');
 my $presigned = sigv4('/sigv4/k');
-['granted', "/f?token=$token"], ['granted', "/g?token=$token"], ['exhausted', "/h?token=$token"], ['exhausted', "/f?token=$token&x=1"], ['granted', "/edgeauth/a?hdnts=$acl"], ['granted', '/edgeauth/b?hdnts=' . aws_encode($acl)], ['exhausted', "/edgeauth/c?hdnts=$acl"],
-['exhausted', '/edgeauth/c?hdnts=' . ($acl =~ s/(hmac=)(.*)/$1\U$2/r)], ['granted', $presigned], ['granted', $presigned], ['exhausted', $presigned], ['granted', sigv4('/sigv4/k', args => [a => 1])]
+['granted', "/f?token=$token"], ['granted', "/g?token=$token"], ['exhausted', "/h?token=$token"], ['exhausted', "/f?token=$token&x=1"],
+['granted', "/edgeauth/a?hdnts=$acl"], ['granted', '/edgeauth/b?hdnts=' . aws_encode($acl)], ['exhausted', "/edgeauth/c?hdnts=$acl"],
+['exhausted', '/edgeauth/c?hdnts=' . ($acl =~ s/(hmac=)(.*)/$1\U$2/r)], ['granted', $presigned], ['granted', $presigned], ['exhausted', $presigned],
+['granted', sigv4('/sigv4/k', args => [a => 1])]
 
 
 
@@ -117,7 +134,8 @@ my $presigned = sigv4('/sigv4/k');
 secure_link_hmac_meter ZONE key=$secure_link_hmac_subject;
 location = /metrics { secure_link_hmac off; secure_link_hmac_enforce off; secure_link_hmac_meter off; secure_link_hmac_metrics ZONE; }
 --- request eval
-[(map { $_->[1] } ::ask('', 'ann'), ::ask('', 'ann', 'globex'), ::ask('', 'bob'), ::ask('', 'ann', 'acme', '/f', claims => {exp => 1})), 'GET ' . jwt_link('/f', {path => '*', sub => 'eve'}, kid => 'acme', secret => 'x' x 32), 'GET /metrics?format=prometheus']
+[(map { $_->[1] } ::ask('', 'ann'), ::ask('', 'ann', 'globex'), ::ask('', 'bob'), ::ask('', 'ann', 'acme', '/f', claims => {exp => 1})),
+    'GET ' . jwt_link('/f', {path => '*', sub => 'eve'}, kid => 'acme', secret => 'x' x 32), 'GET /metrics?format=prometheus']
 --- error_code eval
 [200, 200, 200, 410, 403, 200]
 --- response_body_like eval
