@@ -191,6 +191,22 @@ my %forged = (secret => 'x' x 40);
 
 
 
+=== also where nginx rewrites the path, or has none
+--- config
+rewrite ^/public/(.*)$ /b/$1;
+location /last/ { rewrite ^/last/(.*)$ /b/$1 last; }
+location /args/ { set $args $args&x=1; empty_gif; }
+location /dir/ { root html; index index.txt; }
+--- user_files
+>>> dir/index.txt
+an index
+--- cases eval
+::link_to('out_of_scope', '/public/k'), ::link_to('out_of_scope', '/last/k'), ['forged', sigv4('/b/k') =~ s/^[^?]*/\/public\/k/r], ::link_to('forged', '/args/k'),
+::link_to('granted', '/dir/'), ::link_to('granted', '/dir/index.txt'), ['forged', sigv4('/dir/') =~ s/\?/index.txt?/r],
+(map { ['403', 'GET http://localhost' . sigv4(undef, target => $_) =~ s/^[^?]*//r . ' HTTP/1.1'] } '', '/')
+
+
+
 === a link for another server is none for this one
 --- cases eval
 my $absolute = sub { my ($verdict, $authority, $signed, $headers, $scheme) = @_; return [$verdict,
