@@ -29,6 +29,17 @@ sub both {
 sub yes { return both('granted', @_) }
 sub no_ { return both('out_of_scope', @_) }
 
+# Globs and paths of few letters, and what a regular expression says of them.
+sub random_cases {
+    srand 20240229;
+    my $text = sub { my ($letters, $most) = @_; return join '', map { $letters->[rand @$letters] } 1 .. rand $most };
+    return map {
+        my ($glob, $path) = ('/' . $text->(['a', 'b', '*', '*', '?'], 10), '/' . $text->(['a', 'a', 'b'], 12));
+        my $pattern = join '', map { $_ eq '*' ? '.*' : $_ eq '?' ? '.' : quotemeta } split //, $glob;
+        both($path =~ /\A$pattern\z/s ? 'granted' : 'out_of_scope', $glob, $path);
+    } 1 .. 300;
+}
+
 no_long_string();
 run_tests();
 
@@ -74,6 +85,12 @@ __DATA__
 ::yes('/a?b', '/a/b', '/axb'), ::no_('/a?b', '/ab', '/a/xb', '/a%C3%A4b'), ::yes('/?*', '/a', '/abc'), ::no_('/?*', '/'), ::yes('/*?', '/a', '/abc'),
 ::no_('/*?', '/'),
 ::yes('/a?', '/ab', '/a/'), ::no_('/a?', '/a'), ::no_('?a', '/a'), ::no_('?*', '/a'), ::no_('?', '/')
+
+
+
+=== a glob matches what a regular expression would
+--- cases eval
+::random_cases()
 
 
 
