@@ -198,6 +198,28 @@ location /internal { internal; secure_link_hmac off; secure_link_hmac_enforce of
 
 
 
+=== they can be read in any phase, also before the access phase
+--- http_config
+limit_req_zone $secure_link_hmac_subject zone=claims:128k rate=1r/m;
+limit_req_zone $secure_link_hmac_claim_session zone=sessions:128k rate=1r/m;
+--- config
+set $early "[$secure_link_hmac_subject]";
+add_header X-Early "$early" always;
+location /subject { limit_req zone=claims; empty_gif; }
+location /session { limit_req zone=sessions; empty_gif; }
+location /if { if ($secure_link_hmac_subject = ann) { return 418; } empty_gif; }
+--- no_error_log
+[crit]
+[alert]
+--- cases eval
+::with("granted\nX-Early: [ann]", ',"sub":"ann"', '/subject'), ::with("503 granted\nX-Early: [ann]", ',"sub":"ann","jti":1', '/subject'),
+::with("granted\nX-Early: [bob]", ',"sub":"bob"', '/subject'), ::with("granted\nX-Early: []", '', '/subject'), ::with('granted', '', '/subject'),
+(map { ["forged\nX-Early: []", jwt_link('/subject', {path => '*', sub => 'eve'}, secret => 'x' x 32)] } 1 .. 3),
+::with('granted', ',"session":1', '/session'), ::with('503 granted', ',"session":"1","jti":2', '/session'), ::with('granted', ',"session":2', '/session'),
+::with('418 granted', ',"sub":"ann"', '/if'), ::with('granted', ',"sub":"bob"', '/if')
+
+
+
 === a map on a claim withdraws links
 --- http_config
 map $secure_link_hmac_claim_jti $withdrawn { default 0; 7 1; "seven" 1; }
