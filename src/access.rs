@@ -34,14 +34,15 @@ pub fn decide(request: Request<'_>) -> Access {
         if bypassed || check::is_settled(request, policy) {
             Ok(None)
         } else {
-            check::deciding(request, policy).map(|checked| Some(limit::look(request, checked)))
+            check::deciding(request, policy)
+                .and_then(|checked| limit::look(request, checked).map(Some))
         }
     });
     let verdict = match decided {
         Ok(None) => return Access::Abstain,
         Ok(Some(checked)) => {
             if checked.verdict() != Verdict::Granted {
-                log_denial(request, conf, Some(&checked), checked.verdict());
+                log_denial(request, conf, Some(checked), checked.verdict());
             }
             checked.verdict()
         }

@@ -13,7 +13,7 @@ use crate::policy::LinkPolicy;
 #[derive(Default)]
 pub struct State<'r> {
     progress: Cell<Progress<'r>>,
-    last: Cell<Option<Checked<'r>>>,
+    last: Cell<Option<&'r Checked<'r>>>,
     denials: Cell<Option<&'r Denial<'r>>>,
     bypass: Cell<Option<Bypass<'r>>>,
     handed_off: Cell<bool>,
@@ -87,6 +87,11 @@ impl<'r> Checked<'r> {
         self.check.verdict
     }
 
+    /// Puts the check where it stays as long as the request.
+    fn place(self, request: Request<'r>) -> Result<&'r Self, NotEvaluated> {
+        request.alloc(1, self).and_then(|kept| kept.first()).ok_or(NotEvaluated)
+    }
+
     /// Whether the check still speaks for a request, under the given policy and mode.
     fn holds(&self, request: Request<'r>, policy: &LinkPolicy, mode: Mode) -> bool {
         // Commas that a client brings may split an advisory check's fields, so that it never
@@ -134,13 +139,13 @@ fn mode(conf: &LocConf) -> Mode {
 }
 
 /// The check that speaks for a request, for variables; made if need be.
-pub fn current(request: Request<'_>) -> Result<Option<Checked<'_>>, NotEvaluated> {
+pub fn current(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluated> {
     let request = request.main();
     let state = request.state();
     match state.map(|state| state.progress.get()).unwrap_or_default() {
         Progress::Idle => {}
         Progress::Unverified => return Ok(None),
-        Progress::Verified(checked) => return Ok(Some(*checked)),
+        Progress::Verified(checked) => return Ok(Some(checked)),
     }
     let conf = request.conf();
     let last = state.and_then(|state| state.last.get());
@@ -164,7 +169,7 @@ pub fn current(request: Request<'_>) -> Result<Option<Checked<'_>>, NotEvaluated
 pub fn deciding<'r>(
     request: Request<'r>,
     policy: &'r LinkPolicy,
-) -> Result<Checked<'r>, NotEvaluated> {
+) -> Result<&'r Checked<'r>, NotEvaluated> {
     let last = request.state().and_then(|state| state.last.get());
     match last.filter(|last| last.holds(request, policy, Mode::Enforced)) {
         Some(last) => Ok(last),
@@ -176,7 +181,7 @@ fn check_and_keep<'r>(
     request: Request<'r>,
     policy: &'r LinkPolicy,
     mode: Mode,
-) -> Result<Checked<'r>, NotEvaluated> {
+) -> Result<&'r Checked<'r>, NotEvaluated> {
     let checked = check(request, policy, mode)?;
     let state = request.state_or_new().ok_or(NotEvaluated)?;
     state.last.set(Some(checked));
@@ -187,7 +192,7 @@ fn check<'r>(
     request: Request<'r>,
     policy: &'r LinkPolicy,
     mode: Mode,
-) -> Result<Checked<'r>, NotEvaluated> {
+) -> Result<&'r Checked<'r>, NotEvaluated> {
     let state = request.state_or_new().ok_or(NotEvaluated)?;
     // Restored in any case, so that a failure does not leave the variables empty.
     let outer = state.progress.replace(Progress::Unverified);
@@ -201,7 +206,7 @@ fn verify_and_revoke<'r>(
     policy: &'r LinkPolicy,
     mode: Mode,
     state: &'r State<'r>,
-) -> Result<Checked<'r>, NotEvaluated> {
+) -> Result<&'r Checked<'r>, NotEvaluated> {
     let offered = policy.inputs(request)?;
     let now = now();
     let check = match policy.engine() {
@@ -211,7 +216,7 @@ fn verify_and_revoke<'r>(
         }
         None => Check::denied(Verdict::UnknownKey),
     };
-    let mut checked = Checked {
+    let checked = Checked {
         check,
         now,
         args: request.args(),
@@ -226,11 +231,13 @@ fn verify_and_revoke<'r>(
         address: request.address_text().as_ptr(),
         pass: request.pass(),
     };
+    let checked = checked.place(request)?;
     if check.claims.is_some() && !policy.revoke().is_empty() {
-        let verified = request.alloc(1, checked).and_then(|checked| checked.first());
-        state.progress.set(Progress::Verified(verified.ok_or(NotEvaluated)?));
+        state.progress.set(Progress::Verified(checked));
         if any_is_set(request, policy.revoke())? {
-            checked.check.revoke();
+            let mut revoked = *checked;
+            revoked.check.revoke();
+            return revoked.place(request);
         }
     }
     Ok(checked)
@@ -331,15 +338,18 @@ pub fn note_handoff(request: Request<'_>) -> Result<(), NotEvaluated> {
 }
 
 /// Keeps a check whose limits were looked at.
-pub fn keep<'r>(request: Request<'r>, checked: Checked<'r>) {
-    if let Some(state) = request.state() {
-        state.last.set(Some(checked));
-    }
+pub fn keep<'r>(
+    request: Request<'r>,
+    checked: Checked<'r>,
+) -> Result<&'r Checked<'r>, NotEvaluated> {
+    let checked = checked.place(request)?;
+    request.state().ok_or(NotEvaluated)?.last.set(Some(checked));
+    Ok(checked)
 }
 
 /// The check that counts for a request, if any was kept and the location's bypass did not skip
 /// it.
-pub fn counted(request: Request<'_>) -> Option<Checked<'_>> {
+pub fn counted(request: Request<'_>) -> Option<&Checked<'_>> {
     let state = request.state()?;
     let checked = state.last.get()?;
     // A variable may have made a check all the same.

@@ -31,13 +31,15 @@ pub fn decide(request: Request<'_>) -> Handoff<'_> {
     }
     check::note_passed_access(request);
     let conf = request.conf();
-    if let Some(spent) = limit::spend(request)
-        && spent.verdict() != Verdict::Granted
-    {
-        log_denial(request, conf, Some(&spent), spent.verdict());
-        // Without memory for the note, the error page is checked like any other request.
-        let _ = check::note_denial(request, spent.policy, Enforce::On);
-        return Handoff::Denied(conf.status(spent.verdict()));
+    match limit::spend(request) {
+        Ok(Some(spent)) if spent.verdict() != Verdict::Granted => {
+            log_denial(request, conf, Some(spent), spent.verdict());
+            // Without memory for the note, the error page is checked like any other request.
+            let _ = check::note_denial(request, spent.policy, Enforce::On);
+            return Handoff::Denied(conf.status(spent.verdict()));
+        }
+        Ok(_) => {}
+        Err(_) => return Handoff::Failed,
     }
     let refused = conf.policy().is_some_and(|policy| check::is_after_denial(request, policy));
     if conf.enforced() == Enforce::Off || refused {

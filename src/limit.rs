@@ -9,7 +9,7 @@ use secure_link_zone::{Id, LimitKind, Locked, Refused};
 use crate::check::{self, Checked, Limits};
 use crate::config::Enforce;
 use crate::directives::{Outcome, Setting, quote, refuse};
-use crate::ffi::{Level, LineBuffer, Request};
+use crate::ffi::{Level, LineBuffer, NotEvaluated, Request};
 use crate::zone::ZoneConf;
 
 /// A limit as it is written.
@@ -82,11 +82,18 @@ impl Rule {
 }
 
 /// Looks whether a granted link's limits have room. A dry run is told the same.
-pub fn look<'r>(request: Request<'r>, mut checked: Checked<'r>) -> Checked<'r> {
+pub fn look<'r>(
+    request: Request<'r>,
+    checked: &'r Checked<'r>,
+) -> Result<&'r Checked<'r>, NotEvaluated> {
     let limits = checked.policy.limits();
-    if checked.limits != Limits::Unseen || checked.verdict() != Verdict::Granted {
-        return checked;
+    if limits.is_empty()
+        || checked.limits != Limits::Unseen
+        || checked.verdict() != Verdict::Granted
+    {
+        return Ok(checked);
     }
+    let mut checked = *checked;
     checked.limits = Limits::Looked;
     for limit in limits {
         match limit.look(request, &checked) {
@@ -97,25 +104,23 @@ pub fn look<'r>(request: Request<'r>, mut checked: Checked<'r>) -> Checked<'r> {
             }
         }
     }
-    check::keep(request, checked);
-    checked
+    check::keep(request, checked)
 }
 
 /// Spends a use of a link that was granted, once all access checks have passed. The verdict is
 /// another one if somebody else was faster.
-pub fn spend(request: Request<'_>) -> Option<Checked<'_>> {
-    let mut checked = check::counted(request)?;
+pub fn spend(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluated> {
+    let Some(looked) = check::counted(request) else { return Ok(None) };
     let conf = request.conf();
-    let is_ours = conf.policy().is_some_and(|policy| std::ptr::eq(policy, checked.policy));
-    if !is_ours
-        || checked.limits != Limits::Looked
-        || checked.policy.limits().is_empty()
-        || checked.verdict() != Verdict::Granted
+    if looked.limits != Limits::Looked
+        || looked.verdict() != Verdict::Granted
         || conf.enforced() != Enforce::On
         || request.method() == b"HEAD"
+        || !conf.policy().is_some_and(|policy| std::ptr::eq(policy, looked.policy))
     {
-        return None;
+        return Ok(None);
     }
+    let mut checked = *looked;
     checked.limits = Limits::Spent;
     checked.uses = None;
     for limit in checked.policy.limits() {
@@ -127,8 +132,7 @@ pub fn spend(request: Request<'_>) -> Option<Checked<'_>> {
             }
         }
     }
-    check::keep(request, checked);
-    Some(checked)
+    check::keep(request, checked).map(Some)
 }
 
 /// Counts the bytes of a request that is done.

@@ -29,7 +29,7 @@ pub fn count(request: Request<'_>) {
         return;
     }
     let Some(checked) = check::counted(request) else { return };
-    limit::count_bytes(request, &checked);
+    limit::count_bytes(request, checked);
     let Some(meter) = checked.conf.meter() else { return };
     let Some(zone) = meter.zone.zone() else { return };
     let verdict = checked.verdict() as usize;

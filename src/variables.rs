@@ -63,7 +63,7 @@ pub fn get(request: Request<'_>, field: Field) -> Result<Value<'_>, NotEvaluated
         Field::Args => args(request),
         Field::Token => token(request),
         _ => match check::current(request)? {
-            Some(checked) => of_check(request, &checked, field),
+            Some(checked) => of_check(request, checked, field),
             None => Ok(None),
         },
     }
