@@ -56,7 +56,7 @@ enum Source {
     /// `$request_uri`, which has no path in an absolute-form request without one.
     Target(VariableIndex),
     /// `$arg_name`, unless `set` or `map` has put a variable of its own in that place.
-    Argument { position: usize, index: VariableIndex },
+    Argument { position: usize, index: VariableIndex, is_own: Cell<Option<bool>> },
     /// Any other variable.
     Variable(VariableIndex),
     /// A group of the last regular expression.
@@ -202,13 +202,25 @@ impl Inputs {
 
     fn evaluate<'r>(&self, request: Request<'r>) -> Result<Offered<'r>, NotEvaluated> {
         let no_memory = NotEvaluated;
-        let arguments = request.alloc(self.arguments.len(), None).ok_or(no_memory)?;
+        // Most policies read a few.
+        let mut few = [None; 4];
+        let arguments = match few.get_mut(..self.arguments.len()) {
+            Some(arguments) => arguments,
+            None => request.alloc(self.arguments.len(), None).ok_or(no_memory)?,
+        };
         let mut unreadable = read_arguments(request.args(), &self.arguments, arguments);
         let inputs = request.alloc(self.sources.len(), [].as_slice()).ok_or(no_memory)?;
         for (input, source) in inputs.iter_mut().zip(&self.sources) {
             *input = match source {
                 Source::Path => request.uri(),
-                Source::Argument { position, index } if request.is_argument(*index) => {
+                Source::Argument { position, index, is_own }
+                    if is_own.get().unwrap_or_else(|| {
+                        // The same for all requests, but known only after the configuration was read.
+                        let is_argument = request.is_argument(*index);
+                        is_own.set(Some(is_argument));
+                        is_argument
+                    }) =>
+                {
                     arguments.get(*position).copied().flatten().unwrap_or_default()
                 }
                 Source::Argument { index, .. } | Source::Variable(index) => {
@@ -248,9 +260,11 @@ impl Source {
                     _ => {}
                 }
                 match variable.argument() {
-                    Some(name) => {
-                        Source::Argument { position: arguments.insert(name.as_bytes()), index }
-                    }
+                    Some(name) => Source::Argument {
+                        position: arguments.insert(name.as_bytes()),
+                        index,
+                        is_own: Cell::new(None),
+                    },
                     None => Source::Variable(index),
                 }
             }

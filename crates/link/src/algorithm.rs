@@ -5,6 +5,8 @@ use core::fmt;
 use hmac::{Hmac, KeyInit, Mac, SimpleHmac};
 use zeroize::Zeroize;
 
+use crate::hmac_sha256::HmacSha256;
+
 /// Longest MAC, in bytes.
 pub const MAX_TAG_LEN: usize = 64;
 
@@ -38,7 +40,7 @@ macro_rules! algorithms {
             /// Keys the algorithm with a secret of any length.
             pub(crate) fn new(algorithm: Algorithm, secret: &[u8]) -> Self {
                 KeyedMac(match algorithm {
-                    $(Algorithm::$variant => State::$variant(keyed(secret)),)*
+                    $(Algorithm::$variant => State::$variant(Keyed::keyed(secret)),)*
                 })
             }
 
@@ -49,7 +51,7 @@ macro_rules! algorithms {
             /// The MAC of a message given in pieces.
             pub(crate) fn sign<'p>(&self, message: impl Iterator<Item = &'p [u8]>) -> Tag {
                 match &self.0 {
-                    $(State::$variant(mac) => Tag::new(&fed(mac, message).finalize().into_bytes()),)*
+                    $(State::$variant(mac) => mac.tag(message),)*
                 }
             }
 
@@ -60,7 +62,7 @@ macro_rules! algorithms {
                 expected: &[u8],
             ) -> bool {
                 match &self.0 {
-                    $(State::$variant(mac) => fed(mac, message).verify_slice(expected).is_ok(),)*
+                    $(State::$variant(mac) => mac.is_tag(message, expected),)*
                 }
             }
         }
@@ -71,7 +73,7 @@ algorithms! {
     Md5 "md5" 16 Hmac<md5::Md5>;
     Sha1 "sha1" 20 Hmac<sha1::Sha1>;
     Sha224 "sha224" 28 Hmac<sha2::Sha224>;
-    Sha256 "sha256" 32 Hmac<sha2::Sha256>;
+    Sha256 "sha256" 32 HmacSha256;
     Sha384 "sha384" 48 Hmac<sha2::Sha384>;
     Sha512 "sha512" 64 Hmac<sha2::Sha512>;
     Sha512_224 "sha512-224" 28 Hmac<sha2::Sha512_224>;
@@ -104,10 +106,41 @@ impl fmt::Debug for KeyedMac {
     }
 }
 
-/// HMAC takes keys of any length (RFC 2104, section 2), so keying cannot fail.
-#[expect(clippy::expect_used)]
-fn keyed<M: KeyInit>(secret: &[u8]) -> M {
-    M::new_from_slice(secret).expect("HMAC takes a key of any length")
+/// A keyed algorithm.
+trait Keyed {
+    fn keyed(secret: &[u8]) -> Self;
+    fn tag<'p>(&self, message: impl Iterator<Item = &'p [u8]>) -> Tag;
+    fn is_tag<'p>(&self, message: impl Iterator<Item = &'p [u8]>, expected: &[u8]) -> bool;
+}
+
+impl<M: Mac + KeyInit + Clone> Keyed for M {
+    /// HMAC takes keys of any length (RFC 2104, section 2), so keying cannot fail.
+    #[expect(clippy::expect_used)]
+    fn keyed(secret: &[u8]) -> Self {
+        M::new_from_slice(secret).expect("HMAC takes a key of any length")
+    }
+
+    fn tag<'p>(&self, message: impl Iterator<Item = &'p [u8]>) -> Tag {
+        Tag::new(&fed(self, message).finalize().into_bytes())
+    }
+
+    fn is_tag<'p>(&self, message: impl Iterator<Item = &'p [u8]>, expected: &[u8]) -> bool {
+        fed(self, message).verify_slice(expected).is_ok()
+    }
+}
+
+impl Keyed for HmacSha256 {
+    fn keyed(secret: &[u8]) -> Self {
+        HmacSha256::new(secret)
+    }
+
+    fn tag<'p>(&self, message: impl Iterator<Item = &'p [u8]>) -> Tag {
+        Tag::new(&self.sign(message))
+    }
+
+    fn is_tag<'p>(&self, message: impl Iterator<Item = &'p [u8]>, expected: &[u8]) -> bool {
+        self.verify(message, expected)
+    }
 }
 
 #[inline]
@@ -117,7 +150,7 @@ fn fed<'p, M: Mac + Clone>(keyed: &M, message: impl Iterator<Item = &'p [u8]>) -
     mac
 }
 
-/// A MAC, or the bytes that a client claims to be one.
+/// A MAC.
 #[derive(Clone)]
 pub struct Tag {
     bytes: [u8; MAX_TAG_LEN],
@@ -135,14 +168,46 @@ impl Tag {
         tag
     }
 
-    /// The first 32 bytes as words, the missing ones 0.
-    pub(crate) fn words(&self) -> [u64; 4] {
-        words_of(self.as_bytes())
-    }
-
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Drop for Tag {
+    /// A right MAC that no client sent is as good as a link.
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+/// What a client claims to be a MAC.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claimed {
+    bytes: [u8; MAX_TAG_LEN],
+    len: usize,
+}
+
+impl Claimed {
+    /// Lets `decode` write at most [`MAX_TAG_LEN`] bytes, whose number it returns.
+    #[inline]
+    pub(crate) fn decode(
+        decode: impl FnOnce(&mut [u8; MAX_TAG_LEN]) -> Option<usize>,
+    ) -> Option<Self> {
+        let mut claimed = Claimed { bytes: [0; MAX_TAG_LEN], len: 0 };
+        claimed.len = decode(&mut claimed.bytes).filter(|&len| len <= MAX_TAG_LEN)?;
+        Some(claimed)
+    }
+
+    /// The bytes.
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// The first 32 bytes as words, the missing ones 0.
+    pub(crate) fn words(&self) -> [u64; 4] {
+        words_of(self.as_bytes())
     }
 }
 
@@ -156,18 +221,13 @@ pub fn digest<'p>(pieces: impl Iterator<Item = &'p [u8]>) -> [u64; 4] {
 }
 
 fn words_of(bytes: &[u8]) -> [u64; 4] {
+    let mut padded = [0; 32];
+    padded.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
     let mut words = [0; 4];
-    for (word, bytes) in words.iter_mut().zip(bytes.chunks(8)) {
-        *word = bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    for (word, bytes) in words.iter_mut().zip(padded.as_chunks::<8>().0) {
+        *word = u64::from_be_bytes(*bytes);
     }
     words
-}
-
-impl Drop for Tag {
-    /// A right MAC that no client sent is as good as a link.
-    fn drop(&mut self) {
-        self.bytes.zeroize();
-    }
 }
 
 #[cfg(test)]

@@ -42,8 +42,12 @@ impl ArgumentNames {
         self.position(name).is_some() || self.prefixes.iter().any(|prefix| begins(prefix))
     }
 
+    #[inline]
     fn position(&self, name: &[u8]) -> Option<usize> {
-        self.names.iter().position(|known| known.eq_ignore_ascii_case(name))
+        let is_same = |(known, byte): (&u8, &u8)| *known == byte.to_ascii_lowercase();
+        self.names
+            .iter()
+            .position(|known| known.len() == name.len() && known.iter().zip(name).all(is_same))
     }
 }
 
@@ -62,12 +66,21 @@ pub fn read_arguments<'a>(
     if names.names.is_empty() {
         return repeated;
     }
-    for argument in split(query) {
-        let (name, found) = name_and_value(argument);
-        let Some(value) = names.position(name).and_then(|at| values.get_mut(at)) else { continue };
-        match value {
-            Some(_) => repeated = true,
-            None => *value = Some(found.unwrap_or_default()),
+    let mut rest = Some(query);
+    while let Some(text) = rest {
+        let (name, value) = match text.iter().position(|byte| matches!(byte, b'=' | b'&')) {
+            Some(at) => (text.get(..at).unwrap_or_default(), text.get(at..).unwrap_or_default()),
+            None => (text, [].as_slice()),
+        };
+        let (value, later) = match value {
+            [b'=', value @ ..] => split_at_byte(value, b'&'),
+            [_, later @ ..] => ([].as_slice(), Some(later)),
+            [] => ([].as_slice(), None),
+        };
+        rest = later;
+        if let Some(place) = names.position(name).and_then(|at| values.get_mut(at)) {
+            repeated |= place.is_some();
+            place.get_or_insert(value);
         }
     }
     repeated
@@ -83,21 +96,46 @@ pub fn without_arguments<'a>(
 
 /// The arguments of a query string, empty ones included.
 pub(crate) fn split(query: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    let mut ends = memchr::memchr_iter(b'&', query);
-    let mut rest = Some((0, query));
+    let mut rest = Some(query);
     core::iter::from_fn(move || {
-        let (start, text) = rest?;
-        let end = ends.next();
-        rest = end.map(|end| (end + 1, query.get(end + 1..).unwrap_or_default()));
-        text.get(..end.map_or(text.len(), |end| end - start))
+        let text = rest?;
+        let (argument, later) = split_at_byte(text, b'&');
+        rest = later;
+        Some(argument)
     })
 }
 
 /// Splits an argument at its first `=`; without one it has no value.
+#[inline]
 pub(crate) fn name_and_value(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match memchr::memchr(b'=', argument).and_then(|at| argument.split_at_checked(at)) {
-        Some((name, value)) => (name, value.get(1..)),
+    // Names are short.
+    match argument.iter().position(|&byte| byte == b'=') {
+        Some(at) => (argument.get(..at).unwrap_or_default(), argument.get(at + 1..)),
         None => (argument, None),
+    }
+}
+
+/// Splits a text at the first such byte. Eight bytes are looked at in one step: arguments are too
+/// short for what finding out how to use longer ones costs.
+#[inline]
+fn split_at_byte(text: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
+    const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (words, rest) = text.as_chunks::<8>();
+    let mut at = 0;
+    for word in words {
+        // Zero where the byte is. The lowest bit that is left marks the first zero.
+        let word = u64::from_le_bytes(*word) ^ LOW.wrapping_mul(u64::from(byte));
+        let zeros = word.wrapping_sub(LOW) & !word & HIGH;
+        if zeros != 0 {
+            at += (zeros.trailing_zeros() / 8) as usize;
+            return (text.get(..at).unwrap_or_default(), text.get(at + 1..));
+        }
+        at += 8;
+    }
+    match rest.iter().position(|&found| found == byte) {
+        Some(more) => (text.get(..at + more).unwrap_or_default(), text.get(at + more + 1..)),
+        None => (text, None),
     }
 }
 
@@ -121,6 +159,26 @@ mod tests {
         let mut values = [None; 2];
         let repeated = read_arguments(query.as_bytes(), &names(&["st", "e"]), &mut values);
         (values.map(|value| value.map(|value| str::from_utf8(value).unwrap())), repeated)
+    }
+
+    #[test]
+    fn a_text_is_split_at_the_first_byte() {
+        let text: Vec<u8> = b"%\x25\xa6\x27\x00\xff'(abcdefgh".repeat(3);
+        for len in 0..text.len() {
+            for at in 0..=len {
+                for second in [at + 1, at + 3, at + 9] {
+                    let mut text = text[..len].to_vec();
+                    for at in [at, second] {
+                        if let Some(byte) = text.get_mut(at) {
+                            *byte = b'&';
+                        }
+                    }
+                    let mut parts = text.splitn(2, |&byte| byte == b'&');
+                    let expected = (parts.next().unwrap_or_default(), parts.next());
+                    assert_eq!(split_at_byte(&text, b'&'), expected);
+                }
+            }
+        }
     }
 
     #[test]

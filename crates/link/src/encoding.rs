@@ -1,10 +1,10 @@
 //! How a MAC is written in a link.
 
-use base64::Engine as _;
-use base64::engine::GeneralPurpose;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use ::base64::Engine as _;
+use ::base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::algorithm::{MAX_TAG_LEN, Tag};
+use crate::algorithm::{Claimed, MAX_TAG_LEN, Tag};
+use crate::base64::{Alphabet, STANDARD, URL_SAFE};
 
 /// The encoding of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Encoding {
         let len = match self {
             Encoding::Base64Url => URL_SAFE_NO_PAD.encode_slice(bytes, text).unwrap_or(0),
             Encoding::Base64 => {
-                base64::engine::general_purpose::STANDARD.encode_slice(bytes, text).unwrap_or(0)
+                ::base64::engine::general_purpose::STANDARD.encode_slice(bytes, text).unwrap_or(0)
             }
             Encoding::Hex => {
                 let len = 2 * bytes.len();
@@ -62,38 +62,47 @@ impl Encoding {
     /// The padding of base64 and base64url is right or absent, unused bits are zero, and `+`,
     /// `/` and `=` may be percent-encoded once. `None` for anything else, and for a token longer
     /// than any MAC's.
-    pub(crate) fn decode(self, token: &[u8]) -> Option<Tag> {
-        let mut unescaped = [0; Encoding::MAX_LEN];
-        let token = unescape(token, &mut unescaped)?;
-        let mut bytes = [0; MAX_TAG_LEN];
-        let len = match self {
-            Encoding::Base64Url => decode_base64(&URL_SAFE_NO_PAD, token, &mut bytes)?,
-            Encoding::Base64 => decode_base64(&STANDARD_NO_PAD, token, &mut bytes)?,
+    pub(crate) fn decode(self, token: &[u8]) -> Option<Claimed> {
+        if memchr::memchr(b'%', token).is_some() {
+            return self.decode_escaped(token);
+        }
+        Claimed::decode(|bytes| match self {
+            Encoding::Base64Url => decode_base64(&URL_SAFE, token, bytes),
+            Encoding::Base64 => decode_base64(&STANDARD, token, bytes),
             Encoding::Hex => {
                 let len = token.len() / 2;
-                hex::decode_to_slice(token, bytes.get_mut(..len)?).ok()?;
-                len
+                hex::decode_to_slice(token, bytes.get_mut(..len)?).ok().map(|()| len)
             }
-        };
-        bytes.get(..len).map(Tag::new)
+        })
+    }
+
+    #[cold]
+    fn decode_escaped(self, token: &[u8]) -> Option<Claimed> {
+        let mut unescaped = [0; Encoding::MAX_LEN];
+        let token = unescape(token, &mut unescaped)?;
+        match token.contains(&b'%') {
+            true => None,
+            false => self.decode(token),
+        }
     }
 }
 
-fn decode_base64(engine: &GeneralPurpose, token: &[u8], bytes: &mut [u8]) -> Option<usize> {
-    let padding = token.iter().rev().take_while(|&&byte| byte == b'=').count();
-    if padding > 0 && (!token.len().is_multiple_of(4) || padding > 2) {
-        return None;
-    }
-    let (digits, _) = token.split_at_checked(token.len() - padding)?;
-    engine.decode_slice(digits, bytes).ok()
+fn decode_base64(alphabet: &Alphabet, token: &[u8], bytes: &mut [u8]) -> Option<usize> {
+    let digits = match token {
+        [digits @ .., b'=', b'='] | [digits @ .., b'='] => {
+            if !token.len().is_multiple_of(4) {
+                return None;
+            }
+            digits
+        }
+        digits => digits,
+    };
+    alphabet.decode(digits, bytes)
 }
 
 /// Decodes `%2B`, `%2F` and `%3D`, which HTTP clients make of `+`, `/` and `=` in a query string.
 /// `None` if the result does not fit into `buffer`.
-fn unescape<'t>(token: &'t [u8], buffer: &'t mut [u8]) -> Option<&'t [u8]> {
-    if !token.contains(&b'%') {
-        return (token.len() <= buffer.len()).then_some(token);
-    }
+fn unescape<'t>(token: &[u8], buffer: &'t mut [u8]) -> Option<&'t [u8]> {
     let mut rest = token;
     let mut len = 0;
     while let [first, tail @ ..] = rest {

@@ -25,10 +25,12 @@
 mod algorithm;
 mod args;
 mod audit;
+mod base64;
 mod claims;
 mod derived;
 mod encoding;
 mod glob;
+mod hmac_sha256;
 mod json;
 mod key;
 mod keyring;

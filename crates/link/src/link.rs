@@ -1,6 +1,6 @@
 //! What is tried with a key.
 
-use crate::algorithm::{Algorithm, Tag};
+use crate::algorithm::{Algorithm, Claimed};
 use crate::key::Key;
 
 /// A link that a key may have signed.
@@ -16,7 +16,7 @@ pub(crate) trait Link {
 /// A MAC, and the message that it should be of.
 pub(crate) struct SignedMessage<'t, M> {
     pub message: M,
-    pub tag: &'t Tag,
+    pub tag: &'t Claimed,
 }
 
 impl<'p, M: Iterator<Item = &'p [u8]> + Clone> Link for SignedMessage<'_, M> {
@@ -25,6 +25,6 @@ impl<'p, M: Iterator<Item = &'p [u8]> + Clone> Link for SignedMessage<'_, M> {
     }
 
     fn is_signed_by(&self, key: &Key, _is_live: bool) -> bool {
-        key.verify(self.message.clone(), self.tag)
+        key.verify(self.message.clone(), self.tag.as_bytes())
     }
 }

@@ -179,6 +179,11 @@ impl Template {
         arena: &'a dyn Arena,
         limit: usize,
     ) -> Result<&'a [u8], JoinError> {
+        // Most texts are one variable.
+        if let [Piece::Input(at)] = self.pieces.as_slice() {
+            let value = inputs.get(*at).copied().unwrap_or_default();
+            return if value.len() <= limit { Ok(value) } else { Err(JoinError::TooLong) };
+        }
         let len = self.pieces(inputs).try_fold(0usize, |len, piece| {
             len.checked_add(piece.len()).filter(|&len| len <= limit)
         });

@@ -16,10 +16,13 @@ const WEEKDAYS: [&[u8]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"
 /// Returns unix seconds greater than 0. The whole field must be consumed; only dates of the
 /// calendar and times of day without leap seconds are read.
 pub(crate) fn timestamp(field: &[u8]) -> Option<i64> {
-    let seconds = match field {
-        [b'0'..=b'9', ..] if field.get(4) == Some(&b'-') => iso8601(field)?,
-        [b'0'..=b'9', ..] => seconds(field)?,
-        _ => imf_fixdate(field)?,
+    // Most often it is digits alone.
+    let seconds = match seconds(field) {
+        Some(seconds) => seconds,
+        None => match field {
+            [b'0'..=b'9', ..] => iso8601(field)?,
+            _ => imf_fixdate(field)?,
+        },
     };
     (seconds > 0).then_some(seconds)
 }
@@ -38,7 +41,19 @@ pub(crate) fn hex_timestamp(field: &[u8]) -> Option<i64> {
 
 /// Reads a number of seconds: decimal digits, at most 2^63 - 1.
 pub(crate) fn seconds(field: &[u8]) -> Option<i64> {
-    number(field, 10)
+    // What fits in any case needs no look at each step.
+    if !(1..=18).contains(&field.len()) {
+        return number(field, 10);
+    }
+    let mut number = 0;
+    for byte in field {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + i64::from(digit);
+    }
+    Some(number)
 }
 
 fn number(field: &[u8], radix: u32) -> Option<i64> {

@@ -1,7 +1,7 @@
 //! Akamai's EdgeAuth tokens 2.0: fields `name=value` joined by `~`, of which the last is the MAC.
 
 use super::{TokenPlace, find_token, has_control};
-use crate::algorithm::{MAX_TAG_LEN, Tag};
+use crate::algorithm::Claimed;
 use crate::claims::{Claims, Found, Stated};
 use crate::glob;
 use crate::key::Key;
@@ -222,15 +222,16 @@ impl EdgeAuthScheme {
 }
 
 /// Splits a token into the fields that are signed and the MAC, which must be the last field.
-fn split(token: &[u8]) -> Option<(&[u8], Tag)> {
+fn split(token: &[u8]) -> Option<(&[u8], Claimed)> {
     const NAME: &[u8] = b"~hmac=";
     let at = token.windows(NAME.len()).rposition(|window| window == NAME)?;
     let (fields, mac) = token.split_at_checked(at)?;
     let mac = mac.get(NAME.len()..)?;
-    let mut bytes = [0; MAX_TAG_LEN];
-    let bytes = bytes.get_mut(..mac.len() / 2)?;
-    hex::decode_to_slice(mac, bytes).ok()?;
-    Some((fields, Tag::new(bytes)))
+    let tag = Claimed::decode(|bytes| {
+        let len = mac.len() / 2;
+        hex::decode_to_slice(mac, bytes.get_mut(..len)?).ok().map(|()| len)
+    });
+    Some((fields, tag?))
 }
 
 fn globs(patterns: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -1,14 +1,14 @@
 //! JSON Web Tokens: RFC 7515 (compact serialisation), RFC 7519, and the path claims of RFC 9246.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ::base64::Engine as _;
+use ::base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fluent_uri::Uri;
 use serde::de::{Error as _, MapAccess};
 use sha2::{Digest, Sha256};
 
 use super::{TokenPlace, find_token, has_control};
 use crate::MAX_KEY_ID_LEN;
-use crate::algorithm::{Algorithm, MAX_TAG_LEN, Tag};
+use crate::algorithm::{Algorithm, Claimed};
 use crate::args::{ArgumentNames, without_arguments};
 use crate::claims::{Claims, Stated};
 use crate::glob;
@@ -67,7 +67,7 @@ struct Token<'a> {
     signed: &'a [u8],
     header: &'a [u8],
     payload: &'a [u8],
-    tag: Tag,
+    tag: Claimed,
 }
 
 impl<'a> Token<'a> {
@@ -77,9 +77,8 @@ impl<'a> Token<'a> {
         let mut parts = signed.splitn(2, |&byte| byte == b'.');
         let (header, payload) = (parts.next()?, parts.next()?);
         // A further dot is no digit of base64url.
-        let mut bytes = [0; MAX_TAG_LEN];
-        let len = URL_SAFE_NO_PAD.decode_slice(signature, &mut bytes).ok()?;
-        Some(Token { signed, header, payload, tag: Tag::new(bytes.get(..len)?) })
+        let tag = Claimed::decode(|bytes| URL_SAFE_NO_PAD.decode_slice(signature, bytes).ok())?;
+        Some(Token { signed, header, payload, tag })
     }
 }
 

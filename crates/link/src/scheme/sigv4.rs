@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::MAX_CREDENTIAL_LEN;
 use crate::MAX_KEY_ID_LEN;
-use crate::algorithm::{Algorithm, KeyedMac, Tag};
+use crate::algorithm::{Algorithm, Claimed, KeyedMac};
 use crate::args;
 use crate::claims::{Claims, Found, Stated};
 use crate::key::Key;
@@ -212,7 +212,7 @@ struct Presigned<'a> {
     /// The digests of the canonical request, in hexadecimal: with the host as it came, and
     /// perhaps without its port.
     digests: [Option<[u8; 64]>; 2],
-    tag: &'a Tag,
+    tag: &'a Claimed,
 }
 
 impl Presigned<'_> {
@@ -305,10 +305,11 @@ impl SigV4Scheme {
         if own.content_sha256.is_some() && decoded(own.content_sha256)? != UNSIGNED_PAYLOAD {
             return Err(MALFORMED);
         }
-        let mut signature = [0; 32];
-        hex::decode_to_slice(own.signature.ok_or(MALFORMED)?, &mut signature)
-            .map_err(|_| MALFORMED)?;
-        let tag = Tag::new(&signature);
+        let signature = own.signature.ok_or(MALFORMED)?;
+        let tag = Claimed::decode(|bytes| {
+            hex::decode_to_slice(signature, bytes.get_mut(..32)?).ok().map(|()| 32)
+        })
+        .ok_or(MALFORMED)?;
 
         let path = request.sent_path().ok_or(MALFORMED)?;
         let decoded_path = percent::decode(path, Decoding::PATH, arena)?;

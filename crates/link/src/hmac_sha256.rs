@@ -1,0 +1,193 @@
+//! HMAC with SHA-256 (RFC 2104) for messages in pieces: the algorithm that links have unless somebody
+//! says otherwise.
+//!
+//! It is here because the crate `hmac` copies, and wipes, more than a message of one block takes to
+//! be hashed. The compression function is that of the crate `sha2`.
+
+use sha2::block_api::compress256;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Bytes of a block.
+const BLOCK_LEN: usize = 64;
+
+/// The state of SHA-256 before the first block (FIPS 180-4, section 5.3.3).
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// The states of the two hashes once they have taken in their pads.
+#[derive(Clone)]
+pub(crate) struct HmacSha256 {
+    inner: [u32; 8],
+    outer: [u32; 8],
+}
+
+impl HmacSha256 {
+    /// Keys the algorithm with a secret of any length.
+    pub(crate) fn new(secret: &[u8]) -> Self {
+        let mut key = Zeroizing::new([0; BLOCK_LEN]);
+        let hashed = Zeroizing::new(match secret.len() > BLOCK_LEN {
+            true => <[u8; 32]>::from(Sha256::digest(secret)),
+            false => [0; 32],
+        });
+        let secret = if secret.len() > BLOCK_LEN { hashed.as_slice() } else { secret };
+        key.iter_mut().zip(secret).for_each(|(to, from)| *to = *from);
+        let padded = |pad: u8| {
+            let block = Zeroizing::new(key.map(|byte| byte ^ pad));
+            let mut state = INITIAL;
+            compress256(&mut state, &[*block]);
+            state
+        };
+        HmacSha256 { inner: padded(0x36), outer: padded(0x5c) }
+    }
+
+    /// The MAC of a message, in words.
+    #[inline]
+    fn mac<'p>(&self, message: impl Iterator<Item = &'p [u8]>) -> [u32; 8] {
+        let mut inner = Hash { state: self.inner, block: [0; BLOCK_LEN], len: 0, blocks: 1 };
+        message.for_each(|piece| inner.update(piece));
+        let digest = inner.finish();
+        let mut outer = Hash { state: self.outer, block: [0; BLOCK_LEN], len: 32, blocks: 1 };
+        for (to, from) in outer.block.chunks_exact_mut(4).zip(digest) {
+            to.copy_from_slice(&from.to_be_bytes());
+        }
+        outer.finish()
+    }
+
+    /// The MAC of a message.
+    pub(crate) fn sign<'p>(&self, message: impl Iterator<Item = &'p [u8]>) -> [u8; 32] {
+        let mut tag = [0; 32];
+        for (to, from) in tag.chunks_exact_mut(4).zip(self.mac(message)) {
+            to.copy_from_slice(&from.to_be_bytes());
+        }
+        tag
+    }
+
+    /// Compares the MAC of a message with an expected one, in constant time.
+    pub(crate) fn verify<'p>(
+        &self,
+        message: impl Iterator<Item = &'p [u8]>,
+        expected: &[u8],
+    ) -> bool {
+        let Ok(expected) = <[u8; 32]>::try_from(expected) else { return false };
+        let mac = self.mac(message);
+        let words = expected.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word));
+        let difference = mac.iter().zip(words).fold(0, |all, (word, other)| all | (word ^ other));
+        difference.ct_eq(&0).into()
+    }
+}
+
+impl Drop for HmacSha256 {
+    fn drop(&mut self) {
+        self.inner.zeroize();
+        self.outer.zeroize();
+    }
+}
+
+/// A hash that is being made.
+struct Hash {
+    state: [u32; 8],
+    block: [u8; BLOCK_LEN],
+    /// Bytes in the block.
+    len: usize,
+    /// Blocks before it.
+    blocks: u64,
+}
+
+impl Hash {
+    #[inline]
+    fn update(&mut self, mut piece: &[u8]) {
+        loop {
+            let room = self.block.get_mut(self.len..).unwrap_or_default();
+            match piece.split_at_checked(room.len()) {
+                Some((now, later)) => {
+                    room.copy_from_slice(now);
+                    self.compress();
+                    piece = later;
+                }
+                None => {
+                    if let Some(room) = room.get_mut(..piece.len()) {
+                        room.copy_from_slice(piece);
+                    }
+                    self.len += piece.len();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn compress(&mut self) {
+        compress256(&mut self.state, core::slice::from_ref(&self.block));
+        self.len = 0;
+        self.blocks += 1;
+    }
+
+    /// Pads the message (FIPS 180-4, section 5.1.1).
+    #[inline]
+    fn finish(mut self) -> [u32; 8] {
+        let bits = (self.blocks * BLOCK_LEN as u64 + self.len as u64) * 8;
+        let mut padding = self.block.get_mut(self.len..).unwrap_or_default().iter_mut();
+        padding.by_ref().take(1).for_each(|byte| *byte = 0x80);
+        padding.for_each(|byte| *byte = 0);
+        if self.len >= BLOCK_LEN - 8 {
+            self.compress();
+            self.block = [0; BLOCK_LEN];
+        }
+        if let Some(length) = self.block.last_chunk_mut::<8>() {
+            *length = bits.to_be_bytes();
+        }
+        compress256(&mut self.state, core::slice::from_ref(&self.block));
+        self.state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hmac::{Hmac, KeyInit, Mac};
+
+    use super::*;
+
+    #[test]
+    fn macs_are_those_of_the_crate_hmac() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(400).collect();
+        for key_len in [0, 1, 16, 32, 63, 64, 65, 128, 300] {
+            let secret = &bytes[..key_len];
+            let ours = HmacSha256::new(secret);
+            for len in 0..300 {
+                let message = &bytes[..len];
+                let mut theirs = Hmac::<Sha256>::new_from_slice(secret).unwrap();
+                theirs.update(message);
+                let expected = <[u8; 32]>::from(theirs.finalize().into_bytes());
+                let (start, end) = message.split_at(len / 3);
+                for pieces in [&[message][..], &[start, end], &[b"", start, b"", end, b""]] {
+                    assert_eq!(ours.sign(pieces.iter().copied()), expected, "{key_len} {len}");
+                }
+                assert!(ours.verify([message].into_iter(), &expected));
+            }
+        }
+    }
+
+    #[test]
+    fn any_other_bit_is_another_mac() {
+        let ours = HmacSha256::new(b"k");
+        let message = [b"m".as_slice()];
+        let tag = ours.sign(message.into_iter());
+        for bit in 0..256 {
+            let mut wrong = tag;
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            assert!(!ours.verify(message.into_iter(), &wrong), "{bit}");
+        }
+        assert!(!ours.verify(message.into_iter(), &tag[..31]));
+        assert!(!ours.verify(message.into_iter(), &[tag.as_slice(), &[0]].concat()));
+        assert!(!ours.verify(message.into_iter(), &[]));
+    }
+}
