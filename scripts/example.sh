@@ -6,6 +6,7 @@
 #   example_tree             keys, files and all else that the configuration names, in a new directory $dir
 #   example_start            nginx on free ports of the loopback address; sets $port
 #   sign KEY TEXT            the token of a text, made by openssl with keys/KEY.key
+#   jwt KEY PAYLOAD          a JSON Web Token, likewise
 #   ask PATH [CURL ARGS]     one request; sets $status and $verdict, leaves the body in $dir/body
 #   same FILE                whether that body is the file
 #
@@ -39,14 +40,14 @@ example_tree() {
     (
         umask 077
         cd "$dir/keys" || exit
-        for key in files files-old album media legacy; do openssl rand -base64 24 >$key.key; done # raw
+        for key in files files-old album media legacy umbrella hooli vandelay; do openssl rand -base64 24 >$key.key; done # raw
         for key in acme initech; do openssl rand -hex 32 >$key.key; done
         for key in globex hls; do openssl rand -base64 32 >$key.key; done
     )
 
     (
         cd "$dir" || exit
-        mkdir -p data/{files,hls/film,legacy,album/alice,partners/{acme,globex,initech}} bucket/media
+        mkdir -p data/{files,hls/film,legacy,album/alice,embed/umbrella,partners/{acme,globex,initech}} bucket/media
         pdf 4 >data/files/report.pdf
         pdf 1 >data/files/prices.pdf
         cp data/files/prices.pdf data/legacy/manual.pdf
@@ -54,6 +55,7 @@ example_tree() {
         image 40 160 80 >data/partners/globex/tower.png
         image 60 80 200 >data/partners/initech/tower.png
         image 180 140 40 >data/album/alice/beach.png
+        image 120 60 140 >data/embed/umbrella/tower.png
         echo '<!doctype html><title>Expired</title><p>This link has expired. Please ask for a new one.' >data/expired.html
         {
             printf '#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:6\n'
@@ -122,6 +124,13 @@ sign() {
         ;;
     esac
     printf '%s' "$2" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$hex" -binary | openssl base64 -A | tr +/ -_ | tr -d =
+}
+
+jwt() {
+    local text
+    text=$(printf '{"alg":"HS256","typ":"JWT","kid":"%s"}' "$1" | openssl base64 -A | tr +/ -_ | tr -d =)
+    text+=.$(printf '%s' "$2" | openssl base64 -A | tr +/ -_ | tr -d =)
+    echo "$text.$(sign "$1" "$text")"
 }
 
 # The verdict is read from the log line that the request leaves, a moment after its answer.

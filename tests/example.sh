@@ -70,6 +70,20 @@ link 'an image, in headers' 200 granted data$initech $initech -H "X-Key: $key" -
 link 'no longer than signed' 403 forged - $initech -H "X-Key: $key" -H "X-Key-Until: ${until}0"
 link 'without a link' 403 missing - $initech
 
+embed=/embed/umbrella/tower.png
+token() { jwt "$1" "{\"sub\":\"alice\",\"exp\":$2,\"path\":\"/embed/umbrella/*\"}"; }
+good=$(token umbrella "$until")
+link 'an image, by JSON Web Token' 200 granted data$embed "$embed?token=$good"
+link 'the same in a header' 200 granted data$embed $embed -H "Authorization: Bearer $good"
+link 'by the key of another partner' 200 granted data$embed "$embed?token=$(token hooli "$until")"
+link 'by a withdrawn key' 403 unknown_key - "$embed?token=$(token vandelay "$until")"
+link 'by a key that is not in the ring' 403 unknown_key - "$embed?token=$(token acme "$until")"
+link 'for another path' 403 out_of_scope - "/embed/hooli/tower.png?token=$good"
+link 'expired' 410 expired - "$embed?token=$(token umbrella "$past")"
+link 'too long-lived' 410 expired - "$embed?token=$(token umbrella $((now + 172800)))"
+link 'changed' 403 forged - "$embed?token=${good/.e/.f}"
+link 'without a token' 403 missing - $embed
+
 album=/album/alice/beach.png
 key=$(sign album "alice|$until")
 link 'an image, by cookie' 200 granted data$album $album -b "album=$key; album_until=$until"
@@ -101,6 +115,10 @@ link 'and with a good link' 404 - - "/internal$(files $report "$now" 600)"
 ask "$(files $report "$now" 600)"
 ok 'the log names key, verdict and time left' grep -qE \
     "200 [0-9]+ key=files link=granted left=(600|59[0-9]) \"GET $report\"\$" <(tail -n 1 "$dir/logs/access.log")
+figures=$(curl -s "http://127.0.0.1:$port/links?format=prometheus")
+ok 'the figures count by key' grep -q '^secure_link_hmac_requests_total{zone="links",key="umbrella",verdict="granted"} 2$' <<<"$figures"
+ok 'and by verdict' grep -q '^secure_link_hmac_requests_total{zone="links",key="umbrella",verdict="out_of_scope"} 1$' <<<"$figures"
+
 ok 'no key is in a log' is "$(grep -hF -f <(cat "$dir"/keys/*) "$dir"/logs/*.log || true)" ''
 ok 'nothing is above the level of a denial' is "$(grep -vc '\[notice\]' "$dir/logs/error.log" || true)" 0
 
