@@ -5,7 +5,7 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use Signers;
+use SchemeLinks;
 use Test::Nginx::Socket 'no_plan';
 use Verdicts <<'_EOC_';
     secure_link_hmac_scheme edgeauth;

@@ -1,10 +1,10 @@
-package Signers;
+package SchemeLinks;
 
 # Signs links in the formats of others for the suites in t/: JWT, Akamai's EdgeAuth and AWS's presigned URLs. It is
 # written from RFC 7515, from Akamai's libraries and from AWS's documentation, and never by the module's own code.
 #
 #     use lib 't/lib';
-#     use Signers;
+#     use SchemeLinks;
 #
 # exports everything below into the suite and into Test::Base::Filter, where the `eval` sections of test blocks
 # run. A time is that of the file's start: keep others minutes away from a border.
