@@ -1,7 +1,8 @@
 //! Keys with an id and a life span.
 
-use std::collections::HashMap;
 use std::fmt;
+
+use rustc_hash::FxHashMap;
 
 use crate::algorithm::Algorithm;
 use crate::key::Key;
@@ -102,7 +103,8 @@ impl fmt::Display for KeyringError {
 #[derive(Clone)]
 pub struct Keyring {
     ids: Vec<RingId>,
-    places: HashMap<Box<[u8]>, usize>,
+    /// The positions of the ids. The hash is a plain one: a stranger asks for ids, but adds none.
+    places: FxHashMap<Box<[u8]>, usize>,
     /// Keys that verify nothing, in the time that a key takes: for each algorithm one.
     decoys: Vec<Key>,
     /// The most keys that an id has.
@@ -164,8 +166,12 @@ impl Keyring {
         prefix: &[u8],
         keys: impl IntoIterator<Item = KeyDescription<'d>>,
     ) -> Result<Self, KeyringError> {
-        let mut ring =
-            Keyring { ids: Vec::new(), places: HashMap::new(), decoys: Vec::new(), most_keys: 0 };
+        let mut ring = Keyring {
+            ids: Vec::new(),
+            places: FxHashMap::default(),
+            decoys: Vec::new(),
+            most_keys: 0,
+        };
         for description in keys {
             ring.add(prefix, description)?;
         }
