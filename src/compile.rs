@@ -162,9 +162,10 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
     }
 
     /// Compiles a message that stands beside another scheme than its own, and serves only to make
-    /// tokens. The keys of a ring do not: its scheme is the other one.
+    /// tokens. The keys of a ring do not: its scheme is the other one. Nor do secrets that are
+    /// meant for the other scheme, since the message was written elsewhere.
     pub fn signing_beside(&mut self) -> Result<Option<Arc<Signing>>, Failed> {
-        if self.settings.keys.is_some() {
+        if self.settings.keys.is_some() || self.settings.message_is_foreign {
             return Ok(None);
         }
         let message = self.message();

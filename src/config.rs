@@ -180,6 +180,8 @@ macro_rules! settings {
         #[derive(Clone, Default)]
         pub struct Settings {
             $(pub $name: Option<$type>,)*
+            /// Whether the message is another block's, for other keys than those of this one.
+            pub message_is_foreign: bool,
         }
 
         impl Settings {
@@ -242,6 +244,8 @@ impl Settings {
     fn complete(&mut self, parent: &Settings, conf: &Conf<'_>) -> Result<(), Failed> {
         let own = self.clone();
         self.inherit(parent);
+        self.message_is_foreign = own.message.is_none()
+            && (own.secrets.is_some() || own.keys.is_some() || parent.message_is_foreign);
         if own.kind() == SchemeKind::SigV4 && own.credential.is_none() && self.is_off() {
             self.credential = None;
         }

@@ -73,6 +73,8 @@ mistake "$_ with an empty credential", location("$scheme $_; $key\nsecure_link_h
 refused 'sigv4 with a credential', location("$scheme sigv4; $key\nsecure_link_hmac \$arg_token; #!"), '"secure_link_hmac"', 'sigv4', 'remove';
 refused 'sigv4 with a credential before it', location("$key\nsecure_link_hmac \$arg_token; #!\n$scheme sigv4;"), '"secure_link_hmac"', 'sigv4',
     'remove';
+fine "$_ below a message that another secret signs",
+    server($policy{template}, in('/a', $policy{$_} =~ s/secret-/secret-2-/r, 'ENFORCE')) for @others;
 fine 'sigv4 below a credential of another scheme', server('secure_link_hmac $arg_token;', in('/', "$scheme sigv4; $key ENFORCE"));
 fine 'sigv4 below off', server("$policy{jwt} secure_link_hmac_enforce on;",
     in('/open', 'secure_link_hmac off;', in('/open/s3', "$scheme sigv4;", $key =~ s/secret-/secret-2-/r, 'ENFORCE')));
