@@ -321,6 +321,9 @@ my $token = jwt({path => '*'});
 # The first that is not empty is the one.
 ['granted', "/f/a?token=&URISigningPackage=$token"], ['malformed', "/f/a?token=x&URISigningPackage=$token", "Authorization: Bearer $token"],
 ['granted', "/f/a?token=$token", 'Authorization: Basic YW5uOnNlY3JldA=='],
+# A header of another kind may be longer than a token, and the bound is the token's alone.
+(map { ['granted', "/f/a?token=$token", "Authorization: $_ " . 'x' x 7000], ['missing', '/f/a', "Authorization: $_ " . 'x' x 7000] } qw(Basic Negotiate)),
+(map { ['granted', '/f/a', 'Authorization: Bearer ' . main::of_length($_)] } 4089, 4096), ['malformed', '/f/a', 'Authorization: Bearer ' . main::of_length(4097)],
 ['granted', '/g/a', "Authorization: Bearer $token\nCookie: token=x"],
 ['granted', '/g/a', "Authorization: Basic YW5uOnNlY3JldA==\nCookie: token=$token"],
 ['missing', '/g/a', 'Authorization: Basic YW5uOnNlY3JldA=='], ['malformed', '/g/a', "Authorization: Basic YW5uOnNlY3JldA==\nCookie: token=x"]

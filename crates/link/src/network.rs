@@ -15,6 +15,12 @@ impl Network {
         let text = str::from_utf8(text).ok()?;
         let network = match text.parse::<IpAddr>() {
             Ok(address) => IpNet::from(address),
+            // A number has one spelling.
+            Err(_)
+                if text.rsplit('/').next().is_some_and(|p| p.len() > 1 && p.starts_with('0')) =>
+            {
+                return None;
+            }
             Err(_) => text.parse().ok()?,
         };
         if let IpNet::V6(v6) = network
@@ -65,9 +71,17 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_address() {
-        for text in
-            ["", "203.0.113", "203.0.113.07", "203.0.113.7/33", " 203.0.113.7", "a", "::/129"]
-        {
+        for text in [
+            "",
+            "203.0.113",
+            "203.0.113.07",
+            "203.0.113.7/33",
+            "203.0.113.7/08",
+            "203.0.113.7/+8",
+            " 203.0.113.7",
+            "a",
+            "::/129",
+        ] {
             assert_eq!(Network::parse(text.as_bytes()), None, "{text}");
         }
         assert!(!Network::parse(b"0.0.0.0/0").unwrap().contains(None));

@@ -119,8 +119,12 @@ impl TokenPlace {
         if self.value.is_empty(request.inputs) {
             return Ok(&[]);
         }
-        let value = request.join(&self.value, MAX_CREDENTIAL_LEN)?;
-        Ok(if self.is_authorization { bearer(value) } else { value })
+        let token = match self.is_authorization {
+            // A header of another kind may be longer, and is none of ours.
+            true => bearer(request.join(&self.value, usize::MAX)?),
+            false => request.join(&self.value, MAX_CREDENTIAL_LEN)?,
+        };
+        if token.len() > MAX_CREDENTIAL_LEN { Err(Verdict::Malformed) } else { Ok(token) }
     }
 }
 
