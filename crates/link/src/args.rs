@@ -3,17 +3,34 @@
 /// Names of arguments, in lower case.
 #[derive(Clone, Debug, Default)]
 pub struct ArgumentNames {
-    names: Vec<Box<[u8]>>,
+    names: Vec<Name>,
     /// How further names begin, which are known without a position.
     prefixes: Vec<Box<[u8]>>,
+}
+
+/// A name in lower case.
+#[derive(Clone, Debug)]
+struct Name {
+    text: Box<[u8]>,
+    /// Its last eight bytes, as a number: most names have no more.
+    tail: u64,
+}
+
+/// How many bytes of a name its tail has.
+const TAIL_LEN: usize = size_of::<u64>();
+
+/// The tail of a name, followed by one more byte.
+#[inline]
+fn push(tail: u64, byte: u8) -> u64 {
+    tail << 8 | u64::from(byte.to_ascii_lowercase())
 }
 
 impl ArgumentNames {
     /// Adds a name unless it is there, and returns its position.
     pub fn insert(&mut self, name: &[u8]) -> usize {
-        let name = name.to_ascii_lowercase();
-        self.names.iter().position(|known| **known == *name).unwrap_or_else(|| {
-            self.names.push(name.into());
+        self.position(name).unwrap_or_else(|| {
+            let text = name.to_ascii_lowercase().into();
+            self.names.push(Name { text, tail: tail_of(name) });
             self.names.len() - 1
         })
     }
@@ -42,13 +59,22 @@ impl ArgumentNames {
         self.position(name).is_some() || self.prefixes.iter().any(|prefix| begins(prefix))
     }
 
-    #[inline]
     fn position(&self, name: &[u8]) -> Option<usize> {
-        let is_same = |(known, byte): (&u8, &u8)| *known == byte.to_ascii_lowercase();
-        self.names
-            .iter()
-            .position(|known| known.len() == name.len() && known.iter().zip(name).all(is_same))
+        self.position_by_tail(name, tail_of(name))
     }
+
+    #[inline]
+    fn position_by_tail(&self, name: &[u8], tail: u64) -> Option<usize> {
+        self.names.iter().position(|known| {
+            known.tail == tail
+                && known.text.len() == name.len()
+                && (name.len() <= TAIL_LEN || known.text.eq_ignore_ascii_case(name))
+        })
+    }
+}
+
+fn tail_of(name: &[u8]) -> u64 {
+    name.iter().fold(0, |tail, byte| push(tail, *byte))
 }
 
 /// Reads the raw values of named arguments in one pass, and tells whether any of them occurs
@@ -68,8 +94,17 @@ pub fn read_arguments<'a>(
     }
     let mut rest = Some(query);
     while let Some(text) = rest {
-        let (name, value) = match text.iter().position(|byte| matches!(byte, b'=' | b'&')) {
-            Some(at) => (text.get(..at).unwrap_or_default(), text.get(at..).unwrap_or_default()),
+        let mut tail = 0;
+        let mut end = None;
+        for (at, &byte) in text.iter().enumerate() {
+            if byte == b'=' || byte == b'&' {
+                end = Some(at);
+                break;
+            }
+            tail = push(tail, byte);
+        }
+        let (name, value) = match end.and_then(|at| text.split_at_checked(at)) {
+            Some(parts) => parts,
             None => (text, [].as_slice()),
         };
         let (value, later) = match value {
@@ -78,7 +113,7 @@ pub fn read_arguments<'a>(
             [] => ([].as_slice(), None),
         };
         rest = later;
-        if let Some(place) = names.position(name).and_then(|at| values.get_mut(at)) {
+        if let Some(place) = names.position_by_tail(name, tail).and_then(|at| values.get_mut(at)) {
             repeated |= place.is_some();
             place.get_or_insert(value);
         }
@@ -218,6 +253,18 @@ mod tests {
         let query = b"a=1&X-Amz-Date=1&x-amz-foo&X-ID=2&x-amzn=3&x-id2=4";
         let rest: Vec<_> = without_arguments(query, &set).collect();
         assert_eq!(rest.join(&b'&'), b"a=1&x-amzn=3&x-id2=4");
+    }
+
+    #[test]
+    fn long_names_are_compared_whole() {
+        let set = names(&["a_credential", "b_credential", "credential"]);
+        let mut values = [None; 3];
+        let query = b"A_Credential=1&xcredential=2&credential=3&c_credential=4&redential=5";
+        assert!(!read_arguments(query, &set, &mut values));
+        assert_eq!(values, [Some(b"1".as_slice()), None, Some(b"3".as_slice())]);
+        // A name of zeros has the tail of none.
+        assert!(!set.contains(b"\0") && !set.contains(b""));
+        assert!(read_arguments(b"credential=1&CREDENTIAL", &set, &mut values));
     }
 
     #[test]

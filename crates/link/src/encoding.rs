@@ -1,10 +1,10 @@
 //! How a MAC is written in a link.
 
-use ::base64::Engine as _;
-use ::base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::{Base64, Out};
 
 use crate::algorithm::{Claimed, MAX_TAG_LEN, Tag};
-use crate::base64::{Alphabet, STANDARD, URL_SAFE};
 
 /// The encoding of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Encoding {
         let len = match self {
             Encoding::Base64Url => URL_SAFE_NO_PAD.encode_slice(bytes, text).unwrap_or(0),
             Encoding::Base64 => {
-                ::base64::engine::general_purpose::STANDARD.encode_slice(bytes, text).unwrap_or(0)
+                base64::engine::general_purpose::STANDARD.encode_slice(bytes, text).unwrap_or(0)
             }
             Encoding::Hex => {
                 let len = 2 * bytes.len();
@@ -67,8 +67,8 @@ impl Encoding {
             return self.decode_escaped(token);
         }
         Claimed::decode(|bytes| match self {
-            Encoding::Base64Url => decode_base64(&URL_SAFE, token, bytes),
-            Encoding::Base64 => decode_base64(&STANDARD, token, bytes),
+            Encoding::Base64Url => decode_base64(base64_simd::URL_SAFE_NO_PAD, token, bytes),
+            Encoding::Base64 => decode_base64(base64_simd::STANDARD_NO_PAD, token, bytes),
             Encoding::Hex => {
                 let len = token.len() / 2;
                 hex::decode_to_slice(token, bytes.get_mut(..len)?).ok().map(|()| len)
@@ -87,7 +87,7 @@ impl Encoding {
     }
 }
 
-fn decode_base64(alphabet: &Alphabet, token: &[u8], bytes: &mut [u8]) -> Option<usize> {
+fn decode_base64(base64: Base64, token: &[u8], bytes: &mut [u8]) -> Option<usize> {
     let digits = match token {
         [digits @ .., b'=', b'='] | [digits @ .., b'='] => {
             if !token.len().is_multiple_of(4) {
@@ -97,7 +97,20 @@ fn decode_base64(alphabet: &Alphabet, token: &[u8], bytes: &mut [u8]) -> Option<
         }
         digits => digits,
     };
-    alphabet.decode(digits, bytes)
+    decode_digits(base64, digits, bytes)
+}
+
+/// Decodes base64url without padding (RFC 7515, section 2), strictly; the number of bytes. `None`
+/// also for more bytes than there is room for.
+pub(crate) fn decode_base64url(digits: &[u8], bytes: &mut [u8]) -> Option<usize> {
+    decode_digits(base64_simd::URL_SAFE_NO_PAD, digits, bytes)
+}
+
+#[inline]
+fn decode_digits(base64: Base64, digits: &[u8], bytes: &mut [u8]) -> Option<usize> {
+    // Four digits are three bytes; a rest of two or three digits is one or two.
+    let len = digits.len() / 4 * 3 + (digits.len() % 4).saturating_sub(1);
+    base64.decode(digits, Out::from_slice(bytes.get_mut(..len)?)).ok().map(|bytes| bytes.len())
 }
 
 /// Decodes `%2B`, `%2F` and `%3D`, which HTTP clients make of `+`, `/` and `=` in a query string.
@@ -171,6 +184,36 @@ mod tests {
     #[test]
     fn hex_is_read_in_either_case() {
         assert_eq!(decode(Encoding::Hex, "aBCd"), Some(vec![0xab, 0xcd]));
+    }
+
+    /// The bytes of a text of base64, as the crate `base64` reads it.
+    fn expected(encoding: Encoding, text: &[u8]) -> Option<Vec<u8>> {
+        use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+        let engine = if encoding == Encoding::Base64 { STANDARD_NO_PAD } else { URL_SAFE_NO_PAD };
+        engine.decode(text).ok()
+    }
+
+    #[test]
+    fn every_byte_in_every_place_is_read_as_the_crate_base64_does() {
+        for encoding in [Encoding::Base64, Encoding::Base64Url] {
+            for len in [2, 3, 22, 27, 38, 43, 64, 86] {
+                for at in [0, 1, len / 2, len - 3.min(len), len - 2, len - 1] {
+                    for byte in (0..=255).filter(|byte| !matches!(byte, b'%' | b'=')) {
+                        let mut text = vec![b'A'; len];
+                        text[at] = byte;
+                        let read = encoding.decode(&text).map(|tag| tag.as_bytes().to_vec());
+                        assert_eq!(read, expected(encoding, &text), "{}", text.escape_ascii());
+                    }
+                }
+            }
+            for len in 0..=87 {
+                let text = vec![b'A'; len];
+                let read = encoding.decode(&text).map(|tag| tag.as_bytes().to_vec());
+                let expected = expected(encoding, &text).filter(|bytes| bytes.len() <= 64);
+                assert_eq!(read, expected, "{len}");
+            }
+        }
     }
 
     #[test]

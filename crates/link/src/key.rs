@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use ::base64::Engine as _;
-use ::base64::alphabet::STANDARD;
-use ::base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
 use crate::algorithm::{Algorithm, KeyedMac, Tag};
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn long_secrets_are_decoded_whole() {
         let secret: Vec<u8> = (0..=255).collect();
-        let text = ::base64::engine::general_purpose::STANDARD_NO_PAD;
+        let text = base64::engine::general_purpose::STANDARD_NO_PAD;
         let mut encoded = [0; 400];
         let len = text.encode_slice(&secret, &mut encoded).unwrap();
         assert_eq!(decode(SecretFormat::Base64, &encoded[..len]), Some(secret));

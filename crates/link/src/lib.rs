@@ -25,7 +25,6 @@
 mod algorithm;
 mod args;
 mod audit;
-mod base64;
 mod claims;
 mod derived;
 mod encoding;

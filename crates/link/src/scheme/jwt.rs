@@ -1,8 +1,9 @@
 //! JSON Web Tokens: RFC 7515 (compact serialisation), RFC 7519, and the path claims of RFC 9246.
 
-use ::base64::Engine as _;
-use ::base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fluent_uri::Uri;
+use fluent_uri::normalize::Normalizer;
 use serde::de::{Error as _, MapAccess};
 use sha2::{Digest, Sha256};
 
@@ -11,6 +12,7 @@ use crate::MAX_KEY_ID_LEN;
 use crate::algorithm::{Algorithm, Claimed};
 use crate::args::{ArgumentNames, without_arguments};
 use crate::claims::{Claims, Stated};
+use crate::encoding::decode_base64url;
 use crate::glob;
 use crate::json::{self, Date, Members, Strings, Text};
 use crate::key::Key;
@@ -77,7 +79,7 @@ impl<'a> Token<'a> {
         let mut parts = signed.splitn(2, |&byte| byte == b'.');
         let (header, payload) = (parts.next()?, parts.next()?);
         // A further dot is no digit of base64url.
-        let tag = Claimed::decode(|bytes| URL_SAFE_NO_PAD.decode_slice(signature, bytes).ok())?;
+        let tag = Claimed::decode(|bytes| decode_base64url(signature, bytes))?;
         Some(Token { signed, header, payload, tag })
     }
 }
@@ -86,8 +88,8 @@ fn decode<'a>(text: &[u8], arena: &'a dyn Arena) -> Result<&'a [u8], Verdict> {
     // Four digits are three bytes; a rest of two or three digits is one or two.
     let len = text.len() / 4 * 3 + (text.len() % 4).saturating_sub(1);
     let bytes = arena.alloc(len).ok_or(Verdict::Unavailable)?;
-    match URL_SAFE_NO_PAD.decode_slice(text, bytes) {
-        Ok(decoded) if decoded == len => Ok(bytes),
+    match decode_base64url(text, bytes) {
+        Some(decoded) if decoded == len => Ok(bytes),
         _ => Err(Verdict::Malformed),
     }
 }
@@ -142,8 +144,10 @@ struct Payload<'a> {
 }
 
 /// The claims that a payload may call critical, because they are checked.
-const CLAIMS: [&str; 12] =
-    ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "path", "ip", "method", "cdniv", "cdniuc"];
+const CLAIMS: [&str; 13] = [
+    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "path", "ip", "method", "cdniv", "cdniuc",
+    "cdniip",
+];
 
 impl<'a> Payload<'a> {
     fn read(text: &'a [u8], arena: &'a dyn Arena) -> Result<Self, Verdict> {
@@ -307,11 +311,8 @@ impl JwtScheme {
     fn contains(&self, container: &str, request: &Request<'_>) -> bool {
         let Some(hash) = container.strip_prefix("hash:sha-256;") else { return false };
         let mut digest = [0; 32];
-        match URL_SAFE_NO_PAD.decode_slice(hash, &mut digest) {
-            Ok(32) => {}
-            _ => return false,
-        }
-        self.uri(request).is_some_and(|uri| *Sha256::digest(uri) == digest)
+        decode_base64url(hash.as_bytes(), &mut digest) == Some(32)
+            && self.uri(request).is_some_and(|uri| *Sha256::digest(uri) == digest)
     }
 
     /// The URI of a request without its token, normalised (RFC 3986, section 6.2.2); `None` if
@@ -325,7 +326,9 @@ impl JwtScheme {
         let query = String::from_utf8(query.join(&b'&')).ok()?;
         let question_mark = if query.is_empty() { "" } else { "?" };
         let uri = format!("{scheme}://{}{path}{question_mark}{query}", host?);
-        Some(Uri::parse(uri).ok()?.normalize().into_string())
+        // By syntax alone: the scheme's default port is not left out.
+        let normalizer = Normalizer::new().default_port_with(|_| None);
+        Some(normalizer.normalize(&Uri::parse(uri).ok()?).ok()?.into_string())
     }
 }
 
