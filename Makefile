@@ -20,7 +20,7 @@ with := MODULE=$(module) NGINX=$(binary)
 # Where this machine's nginx looks for modules. A vendored module does not fit there: say where.
 modules_dir ?= $(if $(filter distro,$(NGINX)),$(shell PATH="$$PATH:/usr/sbin" nginx -V 2>&1 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'))
 
-.PHONY: help build install check test test-long test-valgrind bench-instructions demo run clean
+.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -57,6 +57,15 @@ test-valgrind: ## t/ under valgrind; fails when an error or a leak is ours (T=t/
 	@scripts/need $(needs) test valgrind
 	@scripts/build $(NGINX) symbols
 	@MODULE=$(CURDIR)/$(objs)/symbols/$(name).so NGINX=$(binary) scripts/test-valgrind $(T)
+
+bench: ## The engine alone, and nginx beside its peers, 6 minutes (ROUNDS=5 TURN=1, RECORD=yes: into docs/, RELEASE=sid: there)
+ifdef RELEASE
+	@scripts/in-release $(RELEASE) make bench ROUNDS=$(ROUNDS) TURN=$(TURN) RECORD=$(RECORD)
+else
+	@scripts/need $(needs) bench $(if $(filter distro,$(NGINX)),peers)
+	@scripts/build $(NGINX)
+	@$(with) scripts/bench
+endif
 
 bench-instructions: ## Instructions that a granted request costs over plain nginx (callgrind)
 	@scripts/need $(needs) valgrind
