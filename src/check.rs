@@ -10,8 +10,9 @@ use crate::ffi::{Complex, NotEvaluated, Request, now};
 use crate::policy::LinkPolicy;
 
 /// What the module notes for a request.
-#[derive(Default)]
 pub struct State<'r> {
+    /// The request of the client itself, for what outlives a call.
+    request: Request<'r>,
     progress: Cell<Progress<'r>>,
     last: Cell<Option<&'r Checked<'r>>>,
     denials: Cell<Option<&'r Denial<'r>>>,
@@ -20,7 +21,25 @@ pub struct State<'r> {
     pass: Cell<u32>,
 }
 
-impl State<'_> {
+impl<'r> State<'r> {
+    /// Begins to note.
+    pub fn new(request: Request<'r>) -> Self {
+        State {
+            request,
+            progress: Cell::default(),
+            last: Cell::default(),
+            denials: Cell::default(),
+            bypass: Cell::default(),
+            handed_off: Cell::default(),
+            pass: Cell::default(),
+        }
+    }
+
+    /// The request.
+    pub fn request(&self) -> &Request<'r> {
+        &self.request
+    }
+
     /// Notes that nginx begins to process the request anew, after an internal redirect.
     pub fn begin_pass(&self) {
         self.pass.set(self.pass.get() + 1);
@@ -211,7 +230,7 @@ fn verify_and_revoke<'r>(
     let now = now();
     let check = match policy.engine() {
         Some(engine) => {
-            let offer = request.offer(&offered, mode)?;
+            let offer = state.request().offer(&offered, mode);
             verify(engine, &offer, now)
         }
         None => Check::denied(Verdict::UnknownKey),

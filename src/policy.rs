@@ -201,21 +201,20 @@ impl Inputs {
     }
 
     fn evaluate<'r>(&self, request: Request<'r>) -> Result<Offered<'r>, NotEvaluated> {
-        let no_memory = NotEvaluated;
         // Most policies read a few.
         let mut few = [None; 4];
         let arguments = match few.get_mut(..self.arguments.len()) {
             Some(arguments) => arguments,
-            None => request.alloc(self.arguments.len(), None).ok_or(no_memory)?,
+            None => request.alloc(self.arguments.len(), None).ok_or(NotEvaluated)?,
         };
-        let mut unreadable = read_arguments(request.args(), &self.arguments, arguments);
-        let inputs = request.alloc(self.sources.len(), [].as_slice()).ok_or(no_memory)?;
-        for (input, source) in inputs.iter_mut().zip(&self.sources) {
-            *input = match source {
+        let mut is_unreadable = read_arguments(request.args(), &self.arguments, arguments);
+        let values = request.alloc_each(self.sources.iter().map(|source| {
+            Ok(match source {
                 Source::Path => request.uri(),
                 Source::Argument { position, index, is_own }
                     if is_own.get().unwrap_or_else(|| {
-                        // The same for all requests, but known only after the configuration was read.
+                        // The same for all requests, but known only after the configuration was
+                        // read.
                         let is_argument = request.is_argument(*index);
                         is_own.set(Some(is_argument));
                         is_argument
@@ -228,18 +227,18 @@ impl Inputs {
                 }
                 Source::Host(index) => {
                     let host = request.variable(*index)?.unwrap_or_default();
-                    unreadable |= host.iter().any(|byte| b"/|&".contains(byte));
+                    is_unreadable |= host.iter().any(|byte| b"/|&".contains(byte));
                     host
                 }
                 Source::Target(index) => {
                     let target = request.variable(*index)?.unwrap_or_default();
-                    unreadable |= !target.starts_with(b"/");
+                    is_unreadable |= !target.starts_with(b"/");
                     target
                 }
                 Source::Capture(value) => request.complex(value)?,
-            };
-        }
-        Ok(Offered { values: inputs, is_unreadable: unreadable })
+            })
+        }))?;
+        Ok(Offered { values, is_unreadable })
     }
 }
 

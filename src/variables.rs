@@ -74,8 +74,7 @@ pub fn claim<'r>(request: Request<'r>, name: &[u8]) -> Result<Value<'r>, NotEval
     let Some(claims) = check::current(request)?.and_then(|checked| checked.check.claims) else {
         return Ok(None);
     };
-    let arena = request.alloc(1, request).and_then(|arena| arena.first()).ok_or(NotEvaluated)?;
-    Ok(claims.named(name, arena).and_then(printable))
+    Ok(claims.named(name, request.kept()?).and_then(printable))
 }
 
 fn of_check<'r>(
@@ -145,7 +144,7 @@ fn args(request: Request<'_>) -> Result<Value<'_>, NotEvaluated> {
 fn token(request: Request<'_>) -> Result<Value<'_>, NotEvaluated> {
     let Some(policy) = request.conf().signing_policy() else { return Ok(None) };
     let Some((signing, offered)) = policy.signing(request)? else { return Ok(None) };
-    let offer = request.offer(&offered, secure_link::Mode::Advisory)?;
+    let offer = request.kept()?.offer(&offered, secure_link::Mode::Advisory);
     match signing.sign(&offer, now()) {
         Some(tag) => {
             let mut text = [0; Encoding::MAX_LEN];

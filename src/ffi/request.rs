@@ -198,14 +198,42 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Memory of the request's pool that holds the items of an iterator, as many as it says.
+    pub fn alloc_each<T: Copy>(
+        &self,
+        items: impl ExactSizeIterator<Item = Result<T, NotEvaluated>>,
+    ) -> Result<&'r [T], NotEvaluated> {
+        const { assert!(align_of::<T>() <= NGX_ALIGNMENT) };
+        let len = items.len();
+        let size = len.checked_mul(size_of::<T>()).filter(|&size| size <= isize::MAX as usize);
+        let size = size.ok_or(NotEvaluated)?;
+        if size == 0 {
+            return Ok(&[]);
+        }
+        // SAFETY: as in `alloc`; the slice has the items that were written, no more than there is
+        // room for.
+        unsafe {
+            let kept: *mut T = ngx_palloc(self.r().pool, size).cast();
+            if kept.is_null() {
+                return Err(NotEvaluated);
+            }
+            let mut written = 0;
+            for item in items.take(len) {
+                kept.add(written).write(item?);
+                written += 1;
+            }
+            Ok(slice::from_raw_parts(kept, written))
+        }
+    }
+
+    /// The request where it stays as long as its pool.
+    pub fn kept(self) -> Result<&'r Self, NotEvaluated> {
+        self.alloc(1, self).and_then(|kept| kept.first()).ok_or(NotEvaluated)
+    }
+
     /// What the request offers to a check.
-    pub fn offer(
-        self,
-        offered: &Offered<'r>,
-        mode: Mode,
-    ) -> Result<secure_link::Request<'r>, NotEvaluated> {
-        let kept = self.alloc(1, self).and_then(|kept| kept.first()).ok_or(NotEvaluated)?;
-        Ok(secure_link::Request {
+    pub fn offer(&'r self, offered: &Offered<'r>, mode: Mode) -> secure_link::Request<'r> {
+        secure_link::Request {
             inputs: offered.values,
             repeated_argument: offered.is_unreadable,
             method: self.method(),
@@ -213,10 +241,10 @@ impl<'r> Request<'r> {
             target: bytes(&self.r().unparsed_uri),
             query: self.args(),
             host: bytes(&self.r().headers_in.server),
-            client: kept,
+            client: self,
             mode,
-            arena: kept,
-        })
+            arena: self,
+        }
     }
 
     /// What the module has noted for this request, if it has. Of the main request: a subrequest
@@ -265,7 +293,7 @@ impl<'r> Request<'r> {
             let cleanup = ngx_pool_cleanup_add(self.r().pool, size_of::<State<'r>>()).as_mut()?;
             cleanup.handler = Some(keep_state);
             let state: *mut State<'r> = cleanup.data.cast();
-            state.write(State::default());
+            state.write(State::new(*self));
             *self.r().ctx.add(module::index()) = cleanup.data;
             state.as_ref()
         }

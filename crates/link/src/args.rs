@@ -80,14 +80,13 @@ fn tail_of(name: &[u8]) -> u64 {
 /// Reads the raw values of named arguments in one pass, and tells whether any of them occurs
 /// twice, with or without a value.
 ///
-/// `values` has a place for each name, `None` where the argument is absent. A value is that of
-/// the first occurrence, not decoded, as nginx's `$arg_name` has it.
+/// `values` has a place for each name, which stays `None` where the argument is absent. A value is
+/// that of the first occurrence, not decoded, as nginx's `$arg_name` has it.
 pub fn read_arguments<'a>(
     query: &'a [u8],
     names: &ArgumentNames,
     values: &mut [Option<&'a [u8]>],
 ) -> bool {
-    values.fill(None);
     let mut repeated = false;
     if names.names.is_empty() {
         return repeated;
@@ -264,7 +263,7 @@ mod tests {
         assert_eq!(values, [Some(b"1".as_slice()), None, Some(b"3".as_slice())]);
         // A name of zeros has the tail of none.
         assert!(!set.contains(b"\0") && !set.contains(b""));
-        assert!(read_arguments(b"credential=1&CREDENTIAL", &set, &mut values));
+        assert!(read_arguments(b"credential=1&CREDENTIAL", &set, &mut [None; 3]));
     }
 
     #[test]
