@@ -106,11 +106,6 @@ impl<'r> Checked<'r> {
         self.check.verdict
     }
 
-    /// Puts the check where it stays as long as the request.
-    fn place(self, request: Request<'r>) -> Result<&'r Self, NotEvaluated> {
-        request.alloc(1, self).and_then(|kept| kept.first()).ok_or(NotEvaluated)
-    }
-
     /// Whether the check still speaks for a request, under the given policy and mode.
     fn holds(&self, request: Request<'r>, policy: &LinkPolicy, mode: Mode) -> bool {
         // Commas that a client brings may split an advisory check's fields, so that it never
@@ -228,15 +223,11 @@ fn verify_and_revoke<'r>(
 ) -> Result<&'r Checked<'r>, NotEvaluated> {
     let offered = policy.inputs(request)?;
     let now = now();
-    let check = match policy.engine() {
-        Some(engine) => {
-            let offer = state.request().offer(&offered, mode);
-            verify(engine, &offer, now)
-        }
-        None => Check::denied(Verdict::UnknownKey),
-    };
-    let checked = Checked {
-        check,
+    let checked = request.keep(|| Checked {
+        check: match policy.engine() {
+            Some(engine) => verify(engine, &state.request().offer(&offered, mode), now),
+            None => Check::denied(Verdict::UnknownKey),
+        },
         now,
         args: request.args(),
         inputs: offered.values,
@@ -249,14 +240,13 @@ fn verify_and_revoke<'r>(
         uri: request.uri(),
         address: request.address_text().as_ptr(),
         pass: request.pass(),
-    };
-    let checked = checked.place(request)?;
-    if check.claims.is_some() && !policy.revoke().is_empty() {
+    })?;
+    if checked.check.claims.is_some() && !policy.revoke().is_empty() {
         state.progress.set(Progress::Verified(checked));
         if any_is_set(request, policy.revoke())? {
             let mut revoked = *checked;
             revoked.check.revoke();
-            return revoked.place(request);
+            return request.keep(|| revoked);
         }
     }
     Ok(checked)
@@ -361,7 +351,7 @@ pub fn keep<'r>(
     request: Request<'r>,
     checked: Checked<'r>,
 ) -> Result<&'r Checked<'r>, NotEvaluated> {
-    let checked = checked.place(request)?;
+    let checked = request.keep(|| checked)?;
     request.state().ok_or(NotEvaluated)?.last.set(Some(checked));
     Ok(checked)
 }

@@ -198,6 +198,20 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Memory of the request's pool that holds what `make` makes there.
+    pub fn keep<T: Copy>(&self, make: impl FnOnce() -> T) -> Result<&'r T, NotEvaluated> {
+        const { assert!(align_of::<T>() <= NGX_ALIGNMENT) };
+        // SAFETY: as in `alloc`.
+        unsafe {
+            let kept: *mut T = ngx_palloc(self.r().pool, size_of::<T>()).cast();
+            if kept.is_null() {
+                return Err(NotEvaluated);
+            }
+            kept.write(make());
+            Ok(&*kept)
+        }
+    }
+
     /// Memory of the request's pool that holds the items of an iterator, as many as it says.
     pub fn alloc_each<T: Copy>(
         &self,
@@ -228,7 +242,7 @@ impl<'r> Request<'r> {
 
     /// The request where it stays as long as its pool.
     pub fn kept(self) -> Result<&'r Self, NotEvaluated> {
-        self.alloc(1, self).and_then(|kept| kept.first()).ok_or(NotEvaluated)
+        self.keep(|| self)
     }
 
     /// What the request offers to a check.

@@ -62,10 +62,14 @@ impl Encoding {
     /// The padding of base64 and base64url is right or absent, unused bits are zero, and `+`,
     /// `/` and `=` may be percent-encoded once. `None` for anything else, and for a token longer
     /// than any MAC's.
+    #[inline]
     pub(crate) fn decode(self, token: &[u8]) -> Option<Claimed> {
-        if memchr::memchr(b'%', token).is_some() {
-            return self.decode_escaped(token);
-        }
+        // A `%` is no digit of any encoding.
+        self.decode_plain(token).or_else(|| self.decode_escaped(token))
+    }
+
+    #[inline]
+    fn decode_plain(self, token: &[u8]) -> Option<Claimed> {
         Claimed::decode(|bytes| match self {
             Encoding::Base64Url => decode_base64(base64_simd::URL_SAFE_NO_PAD, token, bytes),
             Encoding::Base64 => decode_base64(base64_simd::STANDARD_NO_PAD, token, bytes),
@@ -78,12 +82,9 @@ impl Encoding {
 
     #[cold]
     fn decode_escaped(self, token: &[u8]) -> Option<Claimed> {
+        memchr::memchr(b'%', token)?;
         let mut unescaped = [0; Encoding::MAX_LEN];
-        let token = unescape(token, &mut unescaped)?;
-        match token.contains(&b'%') {
-            true => None,
-            false => self.decode(token),
-        }
+        self.decode_plain(unescape(token, &mut unescaped)?)
     }
 }
 

@@ -70,6 +70,7 @@ impl<'a> Request<'a> {
     }
 
     /// Puts a text together, which is malformed beyond `limit` bytes.
+    #[inline]
     pub(crate) fn join(&self, text: &'a Template, limit: usize) -> Result<&'a [u8], Verdict> {
         text.join(self.inputs, self.arena, limit).map_err(|error| match error {
             JoinError::TooLong => Verdict::Malformed,

@@ -173,6 +173,7 @@ impl Template {
 
     /// The text as one slice, of at most `limit` bytes; taken from the arena only if it has
     /// several pieces.
+    #[inline]
     pub(crate) fn join<'a>(
         &'a self,
         inputs: &'a [&'a [u8]],
@@ -180,10 +181,22 @@ impl Template {
         limit: usize,
     ) -> Result<&'a [u8], JoinError> {
         // Most texts are one variable.
-        if let [Piece::Input(at)] = self.pieces.as_slice() {
-            let value = inputs.get(*at).copied().unwrap_or_default();
-            return if value.len() <= limit { Ok(value) } else { Err(JoinError::TooLong) };
+        match self.pieces.as_slice() {
+            [Piece::Input(at)] => match inputs.get(*at).copied().unwrap_or_default() {
+                value if value.len() > limit => Err(JoinError::TooLong),
+                value => Ok(value),
+            },
+            _ => self.join_pieces(inputs, arena, limit),
         }
+    }
+
+    #[inline(never)]
+    fn join_pieces<'a>(
+        &'a self,
+        inputs: &'a [&'a [u8]],
+        arena: &'a dyn Arena,
+        limit: usize,
+    ) -> Result<&'a [u8], JoinError> {
         let len = self.pieces(inputs).try_fold(0usize, |len, piece| {
             len.checked_add(piece.len()).filter(|&len| len <= limit)
         });

@@ -15,16 +15,22 @@ const WEEKDAYS: [&[u8]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"
 ///
 /// Returns unix seconds greater than 0. The whole field must be consumed; only dates of the
 /// calendar and times of day without leap seconds are read.
+#[inline]
 pub(crate) fn timestamp(field: &[u8]) -> Option<i64> {
     // Most often it is digits alone.
     let seconds = match seconds(field) {
         Some(seconds) => seconds,
-        None => match field {
-            [b'0'..=b'9', ..] => iso8601(field)?,
-            _ => imf_fixdate(field)?,
-        },
+        None => date(field)?,
     };
     (seconds > 0).then_some(seconds)
+}
+
+#[inline(never)]
+fn date(field: &[u8]) -> Option<i64> {
+    match field {
+        [b'0'..=b'9', ..] => iso8601(field),
+        _ => imf_fixdate(field),
+    }
 }
 
 /// Reads a point in time as configurations have it: unix seconds, or RFC 3339 without fractions
@@ -40,6 +46,7 @@ pub(crate) fn hex_timestamp(field: &[u8]) -> Option<i64> {
 }
 
 /// Reads a number of seconds: decimal digits, at most 2^63 - 1.
+#[inline]
 pub(crate) fn seconds(field: &[u8]) -> Option<i64> {
     // What fits in any case needs no look at each step.
     if !(1..=18).contains(&field.len()) {
