@@ -9,13 +9,13 @@ use secure_link::{
     names_the_path,
 };
 
-use crate::config::{
-    Algorithms, Credential, Located, SchemeSetting, SecretSource, Settings, find_zone,
-};
+use crate::config::find_zone;
 use crate::directives::alternatives;
 use crate::ffi::{Block, Conf, Failed, Position, VariableOrigin};
 use crate::findings::{Faults, too_short};
 use crate::limit::{Limit, LimitSetting, Measure, Rule};
+use crate::scheme::SchemeSetting;
+use crate::settings::{Algorithms, Credential, Located, SecretSource, Settings};
 
 /// Makes the parts of a policy of settings, and notes what is to be said of them.
 pub struct Compiler<'s, 'c, 'p> {

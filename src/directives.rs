@@ -7,19 +7,18 @@ use std::path::Path;
 use std::rc::Rc;
 
 use secure_link::{
-    Algorithm, Encoding, Escape, Fields, FieldsError, MAX_KEYS_TRIED, SchemeKind, Scope,
-    SecretFormat, Template, TimeField, Variable, Variables, Verdict, client_sets,
+    Algorithm, Encoding, Fields, FieldsError, MAX_KEYS_TRIED, SecretFormat, Template, Variable,
+    Variables, Verdict, client_sets,
 };
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::config::{
-    Algorithms, Credential, Enforce, LocConf, Located, MeterSetting, MetricsSetting, PassTarget,
-    RequiredClaim, RingKeys, SchemeSetting, SecretSource, Statuses,
-};
+use crate::config::{Enforce, LocConf, MeterSetting, MetricsSetting, PassTarget, Statuses};
 use crate::ffi::{Conf, DirectiveFlags, Failed, Level, Position};
 use crate::keyring;
 use crate::limit;
+use crate::scheme;
+use crate::settings::{Algorithms, Credential, Located, RingKeys, SecretSource};
 use crate::statsd;
 use crate::zone;
 
@@ -44,7 +43,7 @@ const OWN_VARIABLES: &str = "secure_link_hmac";
 /// All directives.
 pub const DIRECTIVES: &[Directive] = &[
     directive(c"secure_link_hmac", DirectiveFlags::ONE_OR_MORE, set_credential),
-    directive(c"secure_link_hmac_scheme", DirectiveFlags::ONE_OR_MORE, set_scheme),
+    directive(c"secure_link_hmac_scheme", DirectiveFlags::ONE_OR_MORE, scheme::set_scheme),
     directive(c"secure_link_hmac_message", DirectiveFlags::TAKE1, set_message),
     Directive {
         confidential: true,
@@ -57,8 +56,8 @@ pub const DIRECTIVES: &[Directive] = &[
     directive(c"secure_link_hmac_leeway", DirectiveFlags::TAKE1, set_leeway),
     directive(c"secure_link_hmac_max_lifetime", DirectiveFlags::TAKE1, set_max_lifetime),
     directive(c"secure_link_hmac_methods", DirectiveFlags::ONE_OR_MORE, set_methods),
-    directive(c"secure_link_hmac_scope", DirectiveFlags::TAKE1, set_scope),
-    directive(c"secure_link_hmac_require", DirectiveFlags::ONE_OR_MORE, set_require),
+    directive(c"secure_link_hmac_scope", DirectiveFlags::TAKE1, scheme::set_scope),
+    directive(c"secure_link_hmac_require", DirectiveFlags::ONE_OR_MORE, scheme::set_require),
     directive(c"secure_link_hmac_revoke", DirectiveFlags::ONE_OR_MORE, set_revoke),
     directive(c"secure_link_hmac_enforce", DirectiveFlags::TAKE1.and_limit_except(), set_enforce),
     directive(c"secure_link_hmac_error", DirectiveFlags::ONE_OR_MORE, set_error),
@@ -132,12 +131,13 @@ pub fn alternatives<'n>(names: impl Iterator<Item = &'n str>) -> String {
 }
 
 impl<'c> Setting<'_, 'c> {
-    fn first(&self) -> &'c [u8] {
+    /// Its first argument.
+    pub fn first(&self) -> &'c [u8] {
         self.arguments.first().copied().unwrap_or_default()
     }
 
     /// Stores a setting, which a block has once.
-    fn store<T>(
+    pub fn store<T>(
         &mut self,
         place: fn(&mut LocConf) -> &mut Option<Located<T>>,
         value: T,
@@ -151,7 +151,7 @@ impl<'c> Setting<'_, 'c> {
     }
 
     /// Stores the value that an argument names.
-    fn store_named<T: Copy>(
+    pub fn store_named<T: Copy>(
         &mut self,
         place: fn(&mut LocConf) -> &mut Option<Located<T>>,
         all: &[T],
@@ -180,7 +180,7 @@ impl<'c> Setting<'_, 'c> {
     }
 
     /// Looks at the variables of a text, which must not be filled by the check that reads it.
-    fn reject_own_variables(&self, variables: &Variables) -> Outcome {
+    pub fn reject_own_variables(&self, variables: &Variables) -> Outcome {
         let own = |variable: &&Variable| match variable {
             Variable::Named(name) => name.starts_with(OWN_VARIABLES),
             Variable::Capture(_) => false,
@@ -194,7 +194,7 @@ impl<'c> Setting<'_, 'c> {
     }
 }
 
-fn parse_template(text: &[u8]) -> Result<(Template, Variables), Refusal> {
+pub fn parse_template(text: &[u8]) -> Result<(Template, Variables), Refusal> {
     let mut variables = Variables::default();
     match Template::parse(text, &mut variables) {
         Ok(template) => Ok((template, variables)),
@@ -224,143 +224,6 @@ fn set_credential(setting: &mut Setting<'_, '_>) -> Outcome {
     }
     let values = setting.arguments.iter().map(|text| Box::from(*text)).collect();
     setting.store(|block| &mut block.settings.credential, Credential::Values(values))
-}
-
-fn set_scheme(setting: &mut Setting<'_, '_>) -> Outcome {
-    let name = setting.first();
-    let Some(kind) = SchemeKind::from_name(name) else {
-        return refuse(format!(
-            "has an unknown scheme {}: write {}",
-            quote(name),
-            alternatives(SchemeKind::ALL.iter().map(|kind| kind.name()))
-        ));
-    };
-    let mut parameters = Parameters::new(kind, setting);
-    let scheme = match kind {
-        SchemeKind::Template => {
-            let time = parameters.named("time", TimeField::ALL, TimeField::name)?;
-            SchemeSetting::Template(time.unwrap_or_default())
-        }
-        SchemeKind::Jwt => SchemeSetting::Jwt,
-        SchemeKind::EdgeAuth => SchemeSetting::EdgeAuth {
-            salt: parameters.text("salt")?,
-            escape: match parameters.flag("escape_early")? {
-                true => Some(Escape::default()),
-                false => parameters.named("escape_early", Escape::ALL, Escape::name)?,
-            },
-        },
-        SchemeKind::SigV4 => SchemeSetting::SigV4 {
-            region: parameters.text("region")?,
-            service: parameters.text("service")?,
-        },
-    };
-    parameters.finish()?;
-    setting.store(|block| &mut block.settings.scheme, scheme)
-}
-
-/// The parameters of a scheme, of which each reader takes its own.
-struct Parameters<'c> {
-    kind: SchemeKind,
-    words: Vec<&'c [u8]>,
-    names: Vec<&'static str>,
-}
-
-impl<'c> Parameters<'c> {
-    fn new(kind: SchemeKind, setting: &Setting<'_, 'c>) -> Self {
-        let words = setting.arguments.iter().skip(1).copied().collect();
-        Parameters { kind, words, names: Vec::new() }
-    }
-
-    /// Takes the value of `name=value`.
-    fn value(&mut self, name: &'static str) -> Result<Option<&'c [u8]>, Refusal> {
-        if !self.names.contains(&name) {
-            self.names.push(name);
-        }
-        let value = |word: &'c [u8]| word.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
-        let mut values = self.words.iter().filter_map(|word| value(word));
-        let (first, second) = (values.next(), values.next());
-        if second.is_some() {
-            return refuse(format!("has \"{name}=\" twice: write it once"));
-        }
-        self.words.retain(|word| value(word).is_none());
-        Ok(first)
-    }
-
-    /// Takes the word `name`.
-    fn flag(&mut self, name: &'static str) -> Result<bool, Refusal> {
-        let count = self.words.len();
-        self.words.retain(|word| *word != name.as_bytes());
-        match count - self.words.len() {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => refuse(format!("has \"{name}\" twice: write it once")),
-        }
-    }
-
-    fn named<T: Copy>(
-        &mut self,
-        name: &'static str,
-        all: &[T],
-        name_of: fn(T) -> &'static str,
-    ) -> Result<Option<T>, Refusal> {
-        let Some(value) = self.value(name)? else { return Ok(None) };
-        match all.iter().find(|one| name_of(**one).as_bytes() == value) {
-            Some(one) => Ok(Some(*one)),
-            None => refuse(format!(
-                "has an unknown \"{name}=\" {}: write {}",
-                quote(value),
-                alternatives(all.iter().map(|one| name_of(*one)))
-            )),
-        }
-    }
-
-    fn text(&mut self, name: &'static str) -> Result<Option<Box<[u8]>>, Refusal> {
-        match self.value(name)? {
-            Some(b"") => refuse(format!("has an empty \"{name}=\": write a value or remove it")),
-            value => Ok(value.map(Box::from)),
-        }
-    }
-
-    /// Refuses what nobody took.
-    fn finish(self) -> Outcome {
-        let Some(word) = self.words.first() else { return Ok(()) };
-        // The value may be a salt, in a word whose name is misspelt.
-        let name = word.split_inclusive(|&byte| byte == b'=').next().unwrap_or_default();
-        let takes = match &*self.names {
-            [] => "nothing".to_owned(),
-            names => names.iter().map(|name| format!("\"{name}=\"")).collect::<Vec<_>>().join(", "),
-        };
-        refuse(format!(
-            "has an unknown parameter {}: \"{}\" takes {takes}",
-            quote(name),
-            self.kind.name()
-        ))
-    }
-}
-
-fn set_scope(setting: &mut Setting<'_, '_>) -> Outcome {
-    setting.store_named(|block| &mut block.settings.scope, Scope::ALL, Scope::name)
-}
-
-fn set_require(setting: &mut Setting<'_, '_>) -> Outcome {
-    let mut claims: Vec<RequiredClaim> = Vec::new();
-    for argument in &setting.arguments {
-        let mut parts = argument.splitn(2, |&byte| byte == b'=');
-        let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        if name.is_empty() || value.is_empty() {
-            return refuse(format!(
-                "has {}: write a claim and its value, as in \"aud=$host\"",
-                quote(argument)
-            ));
-        }
-        if claims.iter().any(|(known, _)| **known == *name) {
-            return refuse(format!("has the claim {} twice: write it once", quote(name)));
-        }
-        let (_, variables) = parse_template(value)?;
-        setting.reject_own_variables(&variables)?;
-        claims.push((name.into(), value.into()));
-    }
-    setting.store(|block| &mut block.settings.require, claims)
 }
 
 fn set_message(setting: &mut Setting<'_, '_>) -> Outcome {

@@ -5,9 +5,9 @@ use secure_link::{
     unsigned_variable,
 };
 
-use crate::config::{Located, Settings};
 use crate::ffi::{Conf, Position, VariableOrigin};
 use crate::limit::{LimitSetting, Per, Rule};
+use crate::settings::{Located, Settings};
 
 /// Something to be said of the configuration.
 pub struct Finding {

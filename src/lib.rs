@@ -27,6 +27,8 @@ mod limit;
 mod meter;
 mod metrics;
 mod policy;
+mod scheme;
+mod settings;
 mod statsd;
 mod variables;
 mod zone;

@@ -331,6 +331,6 @@ pub fn set_limit(setting: &mut Setting<'_, '_>) -> Outcome {
     if limits.iter().any(|other| is_like(&other.value)) {
         return Err(crate::directives::Refusal::Duplicate);
     }
-    limits.push(crate::config::Located { value: limit, at });
+    limits.push(crate::settings::Located { value: limit, at });
     Ok(())
 }

@@ -10,10 +10,10 @@ use secure_link::{
 };
 
 use crate::compile::{Compiled, Compiler};
-use crate::config::Settings;
 use crate::ffi::{Block, Complex, Conf, Failed, NotEvaluated, Request, VariableIndex};
 use crate::findings::{Faults, Finding};
 use crate::limit::Limit;
+use crate::settings::Settings;
 
 /// What one place of the configuration demands of a link. Blocks that set nothing of it share
 /// their parent's, and are told apart from others by its address.

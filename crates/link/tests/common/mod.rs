@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+pub mod schemes;
+
 use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;

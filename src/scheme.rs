@@ -1,0 +1,179 @@
+//! The directives of schemes: which one it is, and what it demands of claims.
+
+use secure_link::{Escape, SchemeKind, Scope, TimeField};
+
+use crate::directives::{Outcome, Refusal, Setting, alternatives, parse_template, quote, refuse};
+
+/// How credentials are written, and what their MAC covers.
+#[derive(Clone)]
+pub enum SchemeSetting {
+    /// A token over a message; what its second field says.
+    Template(TimeField),
+    /// JSON Web Tokens.
+    Jwt,
+    /// Akamai's EdgeAuth tokens.
+    EdgeAuth { salt: Option<Box<[u8]>>, escape: Option<Escape> },
+    /// AWS Signature Version 4.
+    SigV4 { region: Option<Box<[u8]>>, service: Option<Box<[u8]>> },
+}
+
+impl Default for SchemeSetting {
+    fn default() -> Self {
+        SchemeSetting::Template(TimeField::default())
+    }
+}
+
+impl SchemeSetting {
+    /// The scheme without its parameters.
+    pub fn kind(&self) -> SchemeKind {
+        match self {
+            SchemeSetting::Template(_) => SchemeKind::Template,
+            SchemeSetting::Jwt => SchemeKind::Jwt,
+            SchemeSetting::EdgeAuth { .. } => SchemeKind::EdgeAuth,
+            SchemeSetting::SigV4 { .. } => SchemeKind::SigV4,
+        }
+    }
+}
+
+/// A claim that links must have, and its value with variables.
+pub type RequiredClaim = (Box<[u8]>, Box<[u8]>);
+
+/// Reads `secure_link_hmac_scheme name [parameter ...]`.
+pub fn set_scheme(setting: &mut Setting<'_, '_>) -> Outcome {
+    let name = setting.first();
+    let Some(kind) = SchemeKind::from_name(name) else {
+        return refuse(format!(
+            "has an unknown scheme {}: write {}",
+            quote(name),
+            alternatives(SchemeKind::ALL.iter().map(|kind| kind.name()))
+        ));
+    };
+    let mut parameters = Parameters::new(kind, setting);
+    let scheme = match kind {
+        SchemeKind::Template => {
+            let time = parameters.named("time", TimeField::ALL, TimeField::name)?;
+            SchemeSetting::Template(time.unwrap_or_default())
+        }
+        SchemeKind::Jwt => SchemeSetting::Jwt,
+        SchemeKind::EdgeAuth => SchemeSetting::EdgeAuth {
+            salt: parameters.text("salt")?,
+            escape: match parameters.flag("escape_early")? {
+                true => Some(Escape::default()),
+                false => parameters.named("escape_early", Escape::ALL, Escape::name)?,
+            },
+        },
+        SchemeKind::SigV4 => SchemeSetting::SigV4 {
+            region: parameters.text("region")?,
+            service: parameters.text("service")?,
+        },
+    };
+    parameters.finish()?;
+    setting.store(|block| &mut block.settings.scheme, scheme)
+}
+
+/// The parameters of a scheme, of which each reader takes its own.
+struct Parameters<'c> {
+    kind: SchemeKind,
+    words: Vec<&'c [u8]>,
+    names: Vec<&'static str>,
+}
+
+impl<'c> Parameters<'c> {
+    fn new(kind: SchemeKind, setting: &Setting<'_, 'c>) -> Self {
+        let words = setting.arguments.iter().skip(1).copied().collect();
+        Parameters { kind, words, names: Vec::new() }
+    }
+
+    /// Takes the value of `name=value`.
+    fn value(&mut self, name: &'static str) -> Result<Option<&'c [u8]>, Refusal> {
+        if !self.names.contains(&name) {
+            self.names.push(name);
+        }
+        let value = |word: &'c [u8]| word.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+        let mut values = self.words.iter().filter_map(|word| value(word));
+        let (first, second) = (values.next(), values.next());
+        if second.is_some() {
+            return refuse(format!("has \"{name}=\" twice: write it once"));
+        }
+        self.words.retain(|word| value(word).is_none());
+        Ok(first)
+    }
+
+    /// Takes the word `name`.
+    fn flag(&mut self, name: &'static str) -> Result<bool, Refusal> {
+        let count = self.words.len();
+        self.words.retain(|word| *word != name.as_bytes());
+        match count - self.words.len() {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => refuse(format!("has \"{name}\" twice: write it once")),
+        }
+    }
+
+    fn named<T: Copy>(
+        &mut self,
+        name: &'static str,
+        all: &[T],
+        name_of: fn(T) -> &'static str,
+    ) -> Result<Option<T>, Refusal> {
+        let Some(value) = self.value(name)? else { return Ok(None) };
+        match all.iter().find(|one| name_of(**one).as_bytes() == value) {
+            Some(one) => Ok(Some(*one)),
+            None => refuse(format!(
+                "has an unknown \"{name}=\" {}: write {}",
+                quote(value),
+                alternatives(all.iter().map(|one| name_of(*one)))
+            )),
+        }
+    }
+
+    fn text(&mut self, name: &'static str) -> Result<Option<Box<[u8]>>, Refusal> {
+        match self.value(name)? {
+            Some(b"") => refuse(format!("has an empty \"{name}=\": write a value or remove it")),
+            value => Ok(value.map(Box::from)),
+        }
+    }
+
+    /// Refuses what nobody took.
+    fn finish(self) -> Outcome {
+        let Some(word) = self.words.first() else { return Ok(()) };
+        // The value may be a salt, in a word whose name is misspelt.
+        let name = word.split_inclusive(|&byte| byte == b'=').next().unwrap_or_default();
+        let takes = match &*self.names {
+            [] => "nothing".to_owned(),
+            names => names.iter().map(|name| format!("\"{name}=\"")).collect::<Vec<_>>().join(", "),
+        };
+        refuse(format!(
+            "has an unknown parameter {}: \"{}\" takes {takes}",
+            quote(name),
+            self.kind.name()
+        ))
+    }
+}
+
+/// Reads `secure_link_hmac_scope path|any`.
+pub fn set_scope(setting: &mut Setting<'_, '_>) -> Outcome {
+    setting.store_named(|block| &mut block.settings.scope, Scope::ALL, Scope::name)
+}
+
+/// Reads `secure_link_hmac_require name=value ...`.
+pub fn set_require(setting: &mut Setting<'_, '_>) -> Outcome {
+    let mut claims: Vec<RequiredClaim> = Vec::new();
+    for argument in &setting.arguments {
+        let mut parts = argument.splitn(2, |&byte| byte == b'=');
+        let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        if name.is_empty() || value.is_empty() {
+            return refuse(format!(
+                "has {}: write a claim and its value, as in \"aud=$host\"",
+                quote(argument)
+            ));
+        }
+        if claims.iter().any(|(known, _)| **known == *name) {
+            return refuse(format!("has the claim {} twice: write it once", quote(name)));
+        }
+        let (_, variables) = parse_template(value)?;
+        setting.reject_own_variables(&variables)?;
+        claims.push((name.into(), value.into()));
+    }
+    setting.store(|block| &mut block.settings.require, claims)
+}
