@@ -487,7 +487,7 @@ location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; 
 location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=3 per=key period=1h; }
 --- request eval
 [
-    ::ask('/f/a.txt'), ::ask('/f/a.txt'), ::ask('/f/a.txt', method => 'HEAD'), ::ask('/f/b.txt'), ::ask('/f/a.txt', e => 60),
+    ::ask('/f/a.txt'), ::ask('/f/a.txt'), ::ask('/f/a.txt', method => 'HEAD'), ::ask('/f/b.txt'), ::ask('/f/a.txt', e => 7200),
     ::ask('/f/a.txt', by => 'globex'), ::ask('/f/a.txt', e => 0), ::ask('/f/a.txt', e => 0, by => 'globex'),
 ]
 --- error_code eval
