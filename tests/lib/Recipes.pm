@@ -3,21 +3,28 @@ package Recipes;
 # The configurations of a page of docs/, each in an nginx of its own, and the programs beside them that sign links.
 # A recipe is a heading (## or ###) with the fenced blocks below it: one in `nginx`, and programs.
 #
-#     my $page = Recipes->new('recipes.md');
+#     my $page = Recipes->new('recipes.md');      or 'guides/first-link.md'
 #     my $recipe = $page->recipe($heading, files => { 'keys/a.key' => $text }, warns => [qr/.../], says => $nginx,
-#         changed => { $old => $new })         puts its configuration into an nginx, which has to accept it with
+#         changed => { $old => $new }, prepared => $other, inside => 'server')
+#                                              puts its configuration into an nginx, which has to accept it with
 #                                              these warnings, and starts it; a server beside it, for proxy_pass,
 #                                              answers as a block of nginx says; what the page says can be written
-#                                              differently is, in the configuration and the programs
+#                                              differently is, in the configuration and the programs; the program in
+#                                              sh of another heading is run before; inside => 'server' for what the
+#                                              page puts into a server
+#     $recipe->becomes($heading, ...)          the same nginx gets another configuration of the page, by a reload, and
+#                                              the recipe the programs beside it
 #     $recipe->run($language, @calls)          what its program returns for each call, in its own words
 #     $recipe->grants($what, $link, $text)     the link is good, for a file with this text
 #     $recipe->refuses($what, $link, $status)  it is not
 #     $recipe->covers($what, $link)            no byte of it can be changed
-#     $recipe->ask($link, method => , Header => )  status, headers and body; grants and refuses take headers too
+#     $recipe->ask($link, method => , from => , Header => )  status, headers and body, asked from an address of the
+#                                              loopback network; grants and refuses take these too
 #     $page->done                              every configuration of the page was used
 #
-# In a block, `listen 80`, /etc/nginx/, /srv/ and 127.0.0.1:8080 stand for what the test has in their place. A link is
-# a path, or a URL, whose scheme is not looked at.
+# In a block, `listen 80`, /etc/nginx/, /var/log/nginx/, /srv/ and 127.0.0.1:8080 stand for what the test has in their
+# place. A link is a path, or a URL, whose scheme is not looked at. A program in PHP that begins with `<?php` is run
+# alone, one that does not within Laravel.
 
 use strict;
 use warnings;
@@ -66,8 +73,6 @@ sub done {
 
 sub recipe {
     my ($page, $heading, %options) = @_;
-    my $block = $page->{blocks}{$heading}{nginx} or die "$page->{name}: no configuration below \"$heading\"\n";
-    $page->{used}{$heading} = 1;
     my $nginx = NginxServer->new;
     my $beside = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport;
     my $self = bless {
@@ -78,17 +83,11 @@ sub recipe {
         make_path(dirname("$nginx->{dir}/$name"));
         $nginx->write_file($name, $options{files}{$name}, $name =~ /^keys/ ? 0600 : 0644);
     }
-    $block =~ s/\blisten 80\b/listen 127.0.0.1:$nginx->{port}/g;
-    my $says = $options{says} ? "server { listen 127.0.0.1:$beside; location / { $options{says} } }" : '';
-    $nginx->configure('', http => $self->translated($block) . $says);
-
-    my ($said, $status) = $nginx->check;
-    is $status, 0, 'nginx accepts the configuration' or diag $said;
-    my @warnings = grep { /\[(?!notice)\w+\]/ } split /^/, $said;
-    is scalar @warnings, @{ $options{warns} || [] }, 'with as many warnings as there should be' or diag @warnings;
-    for my $pattern (@{ $options{warns} || [] }) {
-        ok scalar(grep { /\[warn\].*$pattern/ } @warnings), "one is $pattern" or diag @warnings;
+    if (defined $options{prepared}) {
+        local $self->{programs} = $page->{blocks}{ $options{prepared} };
+        $self->run('sh');
     }
+    $self->configure(%options);
     $nginx->start;
     return $self;
 }
@@ -101,10 +100,38 @@ use warnings;
 use IPC::Open3 qw(open3);
 use Test::More;
 
+sub configure {
+    my ($self, %options) = @_;
+    my ($page, $nginx, $heading) = @$self{qw(page nginx heading)};
+    my $block = $page->{blocks}{$heading}{nginx} or die "$page->{name}: no configuration below \"$heading\"\n";
+    $page->{used}{$heading} = 1;
+    $block =~ s/\blisten 80\b/listen 127.0.0.1:$nginx->{port}/g;
+    my $says = $options{says} ? "server { listen 127.0.0.1:$self->{beside}; location / { $options{says} } }" : '';
+    $block = $self->translated($block);
+    my $inside = ($options{inside} || '') eq 'server';
+    $nginx->configure($inside ? $block : '', http => ($inside ? '' : $block) . $says);
+
+    my ($said, $status) = $nginx->check;
+    is $status, 0, 'nginx accepts the configuration' or diag $said;
+    my @warnings = grep { /\[(?!notice)\w+\]/ } split /^/, $said;
+    is scalar @warnings, @{ $options{warns} || [] }, 'with as many warnings as there should be' or diag @warnings;
+    for my $pattern (@{ $options{warns} || [] }) {
+        ok scalar(grep { /\[warn\].*$pattern/ } @warnings), "one is $pattern" or diag @warnings;
+    }
+}
+
+sub becomes {
+    my ($self, $heading, %options) = @_;
+    @$self{qw(heading programs changed used)} = ($heading, $self->{page}{blocks}{$heading}, $options{changed} || {}, {});
+    $self->configure(%options);
+    $self->{nginx}->reload;
+}
+
 sub translated {
     my ($self, $text) = @_;
     $text =~ s/\Q$_\E/$self->{changed}{$_}/ and $self->{used}{$_} = 1 for keys %{ $self->{changed} };
     $text =~ s{/etc/nginx/}{$self->{dir}/}g;
+    $text =~ s{/var/log/nginx/}{$self->{dir}/logs/}g;
     $text =~ s{/srv(?=[/;])}{$self->{dir}/srv}g;
     $text =~ s{\b127\.0\.0\.1:8080\b}{127.0.0.1:$self->{beside}}g;
     return $text;
@@ -122,11 +149,16 @@ my %interpreter = (python => [$python], perl => ['perl'], sh => ['sh'], php => [
 sub run {
     my ($self, $language, @calls) = @_;
     my $program = $self->{programs}{$language} or die "no program in $language below \"$self->{heading}\"\n";
-    $program = $self->translated($program) . $prints{$language}->(@calls);
-    $program = "<?php\n" . $program if $language eq 'php';
+    my $prints = $program =~ /\A<\?php/ ? sub { join '', map { "\necho $_, \"\\n\";\n" } @_ } : $prints{$language};
+    $program = $self->translated($program) . $prints->(@calls);
+    my @interpreter = @{ $interpreter{$language} };
+    if ($language eq 'php') {
+        if ($program =~ /\A<\?php/) { @interpreter = ('php'); }
+        else { $program = "<?php\n" . $program }
+    }
     my $name = "program.$language";
     $self->{nginx}->write_file($name, $program);
-    my $pid = open3(my $in, my $out, undef, @{ $interpreter{$language} }, "$self->{dir}/$name");
+    my $pid = open3(my $in, my $out, undef, @interpreter, "$self->{dir}/$name");
     close $in;
     my @said = <$out>;
     waitpid $pid, 0;
@@ -142,9 +174,16 @@ sub ask {
     my ($self, $link, %headers) = @_;
     my ($host, $target) = $link =~ m{^(?:https?://([^/]+))?(/.*)$}s or die "not a link: $link\n";
     my $method = delete $headers{method} || 'GET';
+    my $from   = delete $headers{from};
     $headers{Host} ||= $host || 'files.example.com';
     my $lines = join '', map { "$_: $headers{$_}\r\n" } sort keys %headers;
-    return $self->{client}->ask($method, $target, $lines);
+    my $client = $self->{client};
+    if (defined $from) {
+        $client = Load->new($self->{nginx});
+        $client->{socket} = IO::Socket::INET->new(LocalAddr => $from, PeerAddr => '127.0.0.1', PeerPort => $self->{nginx}{port})
+            or die "no connection from $from: $@\n";
+    }
+    return $client->ask($method, $target, $lines);
 }
 
 sub grants {
