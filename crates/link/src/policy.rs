@@ -191,6 +191,11 @@ impl Fields {
         &self.value
     }
 
+    /// The field that holds the token.
+    pub fn token(&self) -> &Template {
+        &self.token
+    }
+
     /// The field that holds the time, if there is one.
     pub fn time(&self) -> Option<&Template> {
         self.time.as_ref()

@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::schemes::{NOW, OFFER, Offer, check, place, policy, ring, verdict};
+use common::schemes::{NOW, OFFER, Offer, check, place, policy, ring, signed, verdict};
 use secure_link::{
     Algorithm, EdgeAuthScheme, Escape, Key, Policy, Scheme, SchemeKind, Verdict, edgeauth,
 };
@@ -155,4 +155,20 @@ fn any_changed_byte_of_an_edgeauth_token_is_refused() {
             assert_ne!(verdict(&policy, Offer { token: &token, ..OFFER }), Verdict::Granted);
         }
     }
+}
+
+#[test]
+fn what_is_signed_is_shown_without_the_salt() {
+    const TOKEN: &str = "exp=1700003600~hmac=00";
+    for (escape, path, text) in [
+        (None, "/videos/a%20b", "exp=1700003600~url=/videos/a%20b~salt="),
+        (Some(Escape::Form), "/videos/a b", "exp=1700003600~url=%2fvideos%2fa+b~salt="),
+    ] {
+        let policy = edge(Algorithm::Sha256, Some("pepper"), escape);
+        let texts = signed(&policy, Offer { token: TOKEN, path, ..OFFER });
+        assert_eq!(texts, Ok(vec![("fields", text.to_owned())]));
+    }
+    let policy = edge(Algorithm::Sha256, None, None);
+    let texts = signed(&policy, Offer { token: ACL, ..OFFER });
+    assert_eq!(texts, Ok(vec![("fields", "exp=1700003600~acl=/videos/*".to_owned())]));
 }

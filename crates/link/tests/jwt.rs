@@ -12,7 +12,7 @@ mod common;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::SECRET;
-use common::schemes::{NOW, OFFER, Offer, Outcome, check, place, policy, ring, verdict};
+use common::schemes::{NOW, OFFER, Offer, Outcome, check, place, policy, ring, signed, verdict};
 use secure_link::{
     Algorithm, ArgumentNames, JwtScheme, Key, Keys, Policy, Requirement, Scheme, SchemeKind, Scope,
     Secret, Template, Variables, Verdict, jwt,
@@ -380,4 +380,13 @@ fn max_lifetime_counts_from_issue() {
         assert_eq!(judge(&policy, &payload(more)), expected, "{more}");
     }
     assert_eq!(judge(&policy, r#"{"exp":1700003602,"path":"*"}"#), Verdict::Expired);
+}
+
+#[test]
+fn what_is_signed_is_the_token_without_its_signature() {
+    let policy = jwt_policy(jwt_ring(), Scope::Path);
+    let input = JWT.rsplit_once('.').unwrap().0.to_owned();
+    let texts = signed(&policy, Offer { token: JWT, ..OFFER });
+    assert_eq!(texts, Ok(vec![("signing input", input)]));
+    assert_eq!(signed(&policy, OFFER), Err(Verdict::Missing));
 }

@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::schemes::{NOW, OFFER, Offer, check, policy, ring, verdict};
+use common::schemes::{NOW, OFFER, Offer, check, policy, ring, signed, verdict};
 use secure_link::{Algorithm, Key, Keys, Policy, Scheme, SchemeKind, SigV4Scheme, Verdict, sigv4};
 
 const AWS_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -198,4 +198,18 @@ fn a_path_that_is_not_the_served_one_is_out_of_scope() {
         assert_eq!(verdict(&policy, offer), Verdict::OutOfScope, "{path}");
         assert_eq!(verdict(&policy, Offer { path, ..offer }), Verdict::Granted, "{path}");
     }
+}
+
+#[test]
+fn what_is_signed_is_what_aws_has_published() {
+    let arguments = AWS_QUERY.split_once("&X-Amz-Signature").unwrap().0;
+    let host = "examplebucket.s3.amazonaws.com";
+    let canonical = format!("GET\n/test.txt\n{arguments}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
+    let digest = "3bfa292879f6447bbcda7001decf97f4a54dc650c8942174ae0a9121cf58ad04";
+    let scope = "20130524/us-east-1/s3/aws4_request";
+    let text = format!("AWS4-HMAC-SHA256\n20130524T000000Z\n{scope}\n{digest}");
+    assert_eq!(
+        signed(&sigv4_policy(), AWS),
+        Ok(vec![("canonical request", canonical), ("string to sign", text)])
+    );
 }

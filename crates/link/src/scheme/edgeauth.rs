@@ -11,6 +11,7 @@ use crate::network::Network;
 use crate::percent::{self, Decoding, Escaping, Literals, unreserved};
 use crate::policy::{Policy, Validity};
 use crate::request::{Arena, Request};
+use crate::signed::SignedText;
 use crate::time;
 use crate::verdict::{Check, Verdict};
 
@@ -50,6 +51,13 @@ impl Escape {
             Escape::Form => "form",
             Escape::Component => "component",
         }
+    }
+
+    /// Encodes a path or a value so.
+    pub fn escape(self, text: &[u8]) -> String {
+        let mut escaped = String::new();
+        self.escaping().escape_to(text.iter().copied(), &mut escaped);
+        escaped
     }
 
     fn escaping(self) -> Escaping {
@@ -218,6 +226,30 @@ impl EdgeAuthScheme {
                 })
         };
         Ok(policy.judge(request, validity, key.life, claims, is_in_scope, now))
+    }
+}
+
+impl EdgeAuthScheme {
+    /// What the MAC covers. It ends with the name of the salt, if there is one, whose value is
+    /// left out.
+    pub(crate) fn signed_texts(&self, request: &Request<'_>) -> Result<Vec<SignedText>, Verdict> {
+        let arena = request.arena;
+        let mut text = find_token(&self.places, request)?;
+        if !text.contains(&b'=') {
+            text = percent::decode(text, Decoding::QUERY, arena)?;
+        }
+        let (text, _) = split(text).ok_or(Verdict::Malformed)?;
+        let fields = Fields { text, escape: self.escape };
+        let has_patterns = fields.iter().any(|(name, _)| name == b"acl");
+        let escaped = self.escape.map(|escape| escape.escape(request.path));
+        let url = match (has_patterns, &escaped) {
+            (true, _) => None,
+            (false, Some(escaped)) => Some(escaped.as_bytes()),
+            (false, None) => Some(request.sent_path().ok_or(Verdict::Malformed)?),
+        };
+        let salt = self.salt.as_ref().map(|_| &[][..]);
+        let text = message(text, url, salt).concat();
+        Ok(vec![SignedText { name: "fields", text }])
     }
 }
 

@@ -21,6 +21,7 @@ use crate::link::{Link, SignedMessage};
 use crate::network::Network;
 use crate::policy::{Policy, Validity};
 use crate::request::{Arena, Request};
+use crate::signed::SignedText;
 use crate::verdict::{Check, Verdict};
 
 /// Seconds by which the clock of a signer may be ahead where the operator has not said so: signers
@@ -289,6 +290,12 @@ impl JwtScheme {
         };
         let is_in_scope = || self.is_in_scope(policy, request, &payload);
         Ok(policy.judge(request, validity, key.life, claims, is_in_scope, now))
+    }
+
+    /// The header and the payload, as they are encoded.
+    pub(crate) fn signed_texts(&self, request: &Request<'_>) -> Result<Vec<SignedText>, Verdict> {
+        let token = Token::split(find_token(&self.places, request)?).ok_or(Verdict::Malformed)?;
+        Ok(vec![SignedText { name: "signing input", text: token.signed.to_vec() }])
     }
 
     fn is_in_scope(&self, policy: &Policy, request: &Request<'_>, payload: &Payload<'_>) -> bool {

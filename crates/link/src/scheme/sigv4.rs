@@ -13,6 +13,7 @@ use crate::link::Link;
 use crate::percent::{self, Decoded, Decoding, Escaping};
 use crate::policy::{Policy, Validity};
 use crate::request::{Arena, Request};
+use crate::signed::SignedText;
 use crate::time;
 use crate::verdict::{Check, Verdict};
 
@@ -359,6 +360,34 @@ impl SigV4Scheme {
     }
 }
 
+impl SigV4Scheme {
+    /// The canonical request, with the host as it came, and the string to sign.
+    pub(crate) fn signed_texts(&self, request: &Request<'_>) -> Result<Vec<SignedText>, Verdict> {
+        let arena = request.arena;
+        let own = Own::find(request.query)?;
+        let decoded = |value: Option<&[u8]>| {
+            let value = value.ok_or(Verdict::Malformed)?;
+            percent::decode(value, Decoding::QUERY, arena).map(<[u8]>::to_vec)
+        };
+        let credential = decoded(own.credential)?;
+        let scope = Credential::parse(&credential).ok_or(Verdict::Malformed)?.scope;
+        let date_time = decoded(own.date)?;
+        let names = decoded(own.signed_headers)?;
+        let path = request.sent_path().ok_or(Verdict::Malformed)?;
+        let path = percent::decode(path, Decoding::PATH, arena)?;
+        let path = Escaping::PATH.escape(path.iter().map(|byte| Ok(*byte)), arena)?;
+        let canonical = Canonical::new(request, path, &names)?;
+        let mut text = Vec::new();
+        canonical.each_part(None, |part| text.extend_from_slice(part))?;
+        let digest = canonical.digest(None)?;
+        let lines = [ALGORITHM, &date_time, scope, &digest].join(&b'\n');
+        Ok(vec![
+            SignedText { name: "canonical request", text },
+            SignedText { name: "string to sign", text: lines },
+        ])
+    }
+}
+
 /// The `Host` header of a request.
 #[derive(Default)]
 struct Host<'a> {
@@ -421,48 +450,56 @@ impl<'r, 'a> Canonical<'r, 'a> {
     /// The digest in hexadecimal, for the host as it came or for another.
     fn digest(&self, host: Option<&[u8]>) -> Result<[u8; 64], Verdict> {
         let mut hash = Sha256::new();
-        for part in [self.request.method, b"\n", self.path, b"\n"] {
-            hash.update(part);
-        }
-        for (at, argument) in self.arguments.iter().enumerate() {
-            let separator: &[u8] = if at > 0 { b"&" } else { b"" };
-            for part in [separator, argument.name, b"=", argument.value] {
-                hash.update(part);
-            }
-        }
-        for name in self.names.split(|&byte| byte == b';') {
-            hash.update(b"\n");
-            hash.update(name);
-            hash.update(b":");
-            match host {
-                Some(host) if name == b"host" => hash.update(host),
-                _ => self.add_header(name, &mut hash)?,
-            }
-        }
-        for part in [b"\n\n", self.names, b"\n", UNSIGNED_PAYLOAD] {
-            hash.update(part);
-        }
+        self.each_part(host, |part| hash.update(part))?;
         let mut digest = [0; 64];
         // The text of a digest of 32 bytes is as long as that.
         hex::encode_to_slice(hash.finalize(), &mut digest).map_err(|_| Verdict::Unavailable)?;
         Ok(digest)
     }
 
-    /// Adds the values of a header, joined by commas, without spaces around and runs of them
-    /// inside.
-    fn add_header(&self, name: &[u8], hash: &mut Sha256) -> Result<(), Verdict> {
+    /// Calls `add` with the parts of the request, in order.
+    #[inline]
+    fn each_part(&self, host: Option<&[u8]>, mut add: impl FnMut(&[u8])) -> Result<(), Verdict> {
+        for part in [self.request.method, b"\n", self.path, b"\n"] {
+            add(part);
+        }
+        for (at, argument) in self.arguments.iter().enumerate() {
+            let separator: &[u8] = if at > 0 { b"&" } else { b"" };
+            for part in [separator, argument.name, b"=", argument.value] {
+                add(part);
+            }
+        }
+        for name in self.names.split(|&byte| byte == b';') {
+            add(b"\n");
+            add(name);
+            add(b":");
+            match host {
+                Some(host) if name == b"host" => add(host),
+                _ => self.each_header_part(name, &mut add)?,
+            }
+        }
+        for part in [b"\n\n", self.names, b"\n", UNSIGNED_PAYLOAD] {
+            add(part);
+        }
+        Ok(())
+    }
+
+    /// Calls `add` with the values of a header, joined by commas, without spaces around and runs
+    /// of them inside.
+    #[inline]
+    fn each_header_part(&self, name: &[u8], add: &mut impl FnMut(&[u8])) -> Result<(), Verdict> {
         let mut count = 0;
         self.request.client.headers(name, &mut |value| {
             if count > 0 {
-                hash.update(b",");
+                add(b",");
             }
             count += 1;
             let words = value.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
             for (at, word) in words.enumerate() {
                 if at > 0 {
-                    hash.update(b" ");
+                    add(b" ");
                 }
-                hash.update(word);
+                add(word);
             }
         });
         // What was signed is not what came.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use secure_link::{
     Algorithm, Client, KeyDescription, KeyLife, Keyring, Keys, Mode, Policy, Request, Scheme,
-    SchemeKind, Template, TokenPlace, Variables, Verdict, verify,
+    SchemeKind, Template, TokenPlace, Variables, Verdict, signed_texts, verify,
 };
 
 use super::Memory;
@@ -71,14 +71,14 @@ pub struct Outcome {
     pub claims: Vec<Option<String>>,
 }
 
-pub fn check(policy: &Policy, offer: Offer<'_>, claims: &[&str]) -> Outcome {
+pub fn with_request<R>(offer: Offer<'_>, use_request: impl FnOnce(&Request<'_>) -> R) -> R {
     let arena = Memory::new(64 << 10);
     let target = match offer.target {
         Some(target) => target.to_owned(),
         None => format!("{}?{}", offer.path, offer.query),
     };
     let inputs = [offer.token.as_bytes()];
-    let request = Request {
+    use_request(&Request {
         inputs: &inputs,
         repeated_argument: false,
         method: offer.method.as_bytes(),
@@ -89,16 +89,28 @@ pub fn check(policy: &Policy, offer: Offer<'_>, claims: &[&str]) -> Outcome {
         client: &offer,
         mode: Mode::Enforced,
         arena: &arena,
-    };
-    let check = verify(policy, &request, offer.now);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let stated = check.claims.unwrap_or_default();
-    Outcome {
-        verdict: check.verdict,
-        key_id: text(stated.key_id),
-        subject: text(stated.subject),
-        claims: claims.iter().map(|name| stated.named(name.as_bytes(), &arena).map(text)).collect(),
-    }
+    })
+}
+
+pub fn check(policy: &Policy, offer: Offer<'_>, claims: &[&str]) -> Outcome {
+    with_request(offer, |request| {
+        let check = verify(policy, request, offer.now);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let stated = check.claims.unwrap_or_default();
+        let named = |name: &&str| stated.named(name.as_bytes(), request.arena).map(text);
+        Outcome {
+            verdict: check.verdict,
+            key_id: text(stated.key_id),
+            subject: text(stated.subject),
+            claims: claims.iter().map(named).collect(),
+        }
+    })
+}
+
+/// The names and texts of what is signed.
+pub fn signed(policy: &Policy, offer: Offer<'_>) -> Result<Vec<(&'static str, String)>, Verdict> {
+    let texts = with_request(offer, |request| signed_texts(policy, request))?;
+    Ok(texts.into_iter().map(|t| (t.name, String::from_utf8(t.text).unwrap())).collect())
 }
 
 pub fn verdict(policy: &Policy, offer: Offer<'_>) -> Verdict {
