@@ -1,0 +1,30 @@
+//! Completions and manual pages, made of the command line's own description.
+
+use std::path::Path;
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use crate::args::Cli;
+use crate::error::Error;
+use crate::{Outcome, print};
+
+pub fn completions(shell: Shell) -> Result<Outcome, Error> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "secure-link", &mut text);
+    print(&text)?;
+    Ok(Outcome::Done)
+}
+
+pub fn pages(directory: Option<&Path>) -> Result<Outcome, Error> {
+    match directory {
+        Some(directory) => clap_mangen::generate_to(Cli::command(), directory)
+            .map_err(|error| Error::File { path: directory.to_owned(), error })?,
+        None => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text).map_err(Error::Output)?;
+            print(&text)?;
+        }
+    }
+    Ok(Outcome::Done)
+}

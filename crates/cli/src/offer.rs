@@ -1,0 +1,211 @@
+//! What a request brings, and the variables that nginx makes of it.
+
+use std::net::IpAddr;
+
+use secure_link::{ArgumentNames, Client, Variable, Variables, read_arguments};
+
+use crate::args::RequestArgs;
+use crate::error::{Error, usage};
+use crate::url::{Url, server_name};
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    pub method: String,
+    /// The path that is served.
+    pub path: Vec<u8>,
+    /// The target as it was sent.
+    pub target: String,
+    pub query: String,
+    /// The name of the server.
+    pub host: String,
+    /// All headers, by lower-case names.
+    pub headers: Vec<(String, String)>,
+    pub scheme: &'static str,
+    pub address: Option<IpAddr>,
+}
+
+impl Offer {
+    /// The request of a URL.
+    pub fn new(url: &Url, request: &RequestArgs) -> Self {
+        let mut headers = request.header.clone();
+        let (mut scheme, mut host) = ("http", String::new());
+        if let Some(origin) = &url.origin {
+            scheme = origin.scheme;
+            host = server_name(&origin.authority);
+            if !headers.iter().any(|(name, _)| name == "host") {
+                headers.push(("host".to_owned(), origin.host_header().to_owned()));
+            }
+        } else if let Some((_, value)) = headers.iter().find(|(name, _)| name == "host") {
+            host = server_name(value);
+        }
+        Offer {
+            method: request.method.clone().unwrap_or_else(|| "GET".to_owned()),
+            path: url.path.clone(),
+            target: url.target(),
+            query: url.query.clone(),
+            host,
+            headers,
+            scheme,
+            address: request.client,
+        }
+    }
+
+    /// The path of the target, as it was sent.
+    pub fn sent_path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// The values of variables, and whether one of them can be read in two ways, as an argument
+    /// that occurs twice can.
+    pub fn inputs(&self, variables: &Variables, set: &[(String, String)]) -> Result<Inputs, Error> {
+        let mut arguments = ArgumentNames::default();
+        for variable in variables.as_slice() {
+            if let Some(name) = variable.argument() {
+                arguments.insert(name.as_bytes());
+            }
+        }
+        let mut values = vec![None; arguments.len()];
+        let mut is_unreadable = read_arguments(self.query.as_bytes(), &arguments, &mut values);
+        let mut inputs = Vec::new();
+        for variable in variables.as_slice() {
+            let name = variable.to_string();
+            let name = name.strip_prefix('$').unwrap_or_default();
+            let given = set.iter().rfind(|(set, _)| set.eq_ignore_ascii_case(name));
+            if let Some((_, value)) = given {
+                inputs.push(value.clone().into_bytes());
+                continue;
+            }
+            if let Some(argument) = variable.argument() {
+                let value = values.get(arguments.insert(argument.as_bytes())).copied().flatten();
+                inputs.push(value.unwrap_or_default().to_vec());
+                continue;
+            }
+            let value = self.value(variable, name).ok_or_else(|| {
+                usage(format!(
+                    "the value of ${name} does not follow from the URL: --set '{name}=...'"
+                ))
+            })?;
+            is_unreadable |= name == "host" && value.iter().any(|byte| b"/|&".contains(byte));
+            inputs.push(value);
+        }
+        Ok(Inputs { values: inputs, is_unreadable })
+    }
+
+    fn value(&self, variable: &Variable, name: &str) -> Option<Vec<u8>> {
+        if matches!(variable, Variable::Capture(_)) {
+            return None;
+        }
+        let text = match name {
+            "uri" | "document_uri" => return Some(self.path.clone()),
+            "request_uri" => self.target.clone(),
+            "args" | "query_string" => self.query.clone(),
+            "is_args" if self.query.is_empty() => String::new(),
+            "is_args" => "?".to_owned(),
+            "host" => self.host.clone(),
+            "scheme" => self.scheme.to_owned(),
+            "request_method" => self.method.clone(),
+            "remote_addr" => self.address.map(|address| address.to_string()).unwrap_or_default(),
+            _ => match (name.strip_prefix("http_"), name.strip_prefix("cookie_")) {
+                (Some(header), _) => self.header(&header.replace('_', "-")),
+                (None, Some(cookie)) => self.cookie(cookie),
+                (None, None) => return None,
+            },
+        };
+        Some(text.into_bytes())
+    }
+
+    fn header(&self, name: &str) -> String {
+        let values = self.headers.iter().filter(|(header, _)| header == name);
+        values.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn cookie(&self, name: &str) -> String {
+        let headers = self.headers.iter().filter(|(header, _)| header == "cookie");
+        let cookies = headers.flat_map(|(_, value)| value.split(';'));
+        let mut values = cookies.filter_map(|cookie| {
+            let (found, value) = cookie.trim_start().split_once('=')?;
+            found.eq_ignore_ascii_case(name).then_some(value)
+        });
+        values.next().unwrap_or_default().to_owned()
+    }
+}
+
+/// Values of variables.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// By the positions of the variables.
+    pub values: Vec<Vec<u8>>,
+    pub is_unreadable: bool,
+}
+
+impl Client for Offer {
+    fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    fn scheme(&self) -> &[u8] {
+        self.scheme.as_bytes()
+    }
+
+    fn headers<'s>(&'s self, name: &[u8], each: &mut dyn FnMut(&'s [u8])) {
+        for (header, value) in &self.headers {
+            if header.as_bytes() == name {
+                each(value.as_bytes());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secure_link::Template;
+
+    use super::*;
+
+    fn inputs(text: &str, request: &RequestArgs, set: &[(&str, &str)]) -> Option<(String, bool)> {
+        let url = Url::parse("http://Files.example:8080/a%20b/../c%20d?ST=1&e=2&e=3").unwrap();
+        let mut variables = Variables::default();
+        Template::parse(text.as_bytes(), &mut variables).unwrap();
+        let set: Vec<_> = set.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+        let inputs = Offer::new(&url, request).inputs(&variables, &set).ok()?;
+        let text = inputs.values.iter().map(|value| String::from_utf8_lossy(value).into_owned());
+        Some((text.collect::<Vec<_>>().join("\n"), inputs.is_unreadable))
+    }
+
+    #[test]
+    fn variables_have_the_values_of_nginx() {
+        let request = RequestArgs {
+            method: Some("HEAD".into()),
+            header: vec![("cookie".into(), "a=1; Tok=x=y".into()), ("x-a".into(), "b".into())],
+            client: "203.0.113.7".parse().ok(),
+        };
+        for (name, value) in [
+            ("$uri", "/c d"),
+            ("$request_uri", "/a%20b/../c%20d?ST=1&e=2&e=3"),
+            ("$args", "ST=1&e=2&e=3"),
+            ("$is_args", "?"),
+            ("$host", "files.example"),
+            ("$http_host", "files.example:8080"),
+            ("$scheme", "http"),
+            ("$request_method", "HEAD"),
+            ("$remote_addr", "203.0.113.7"),
+            ("$arg_st", "1"),
+            ("$arg_none", ""),
+            ("$cookie_tok", "x=y"),
+            ("$http_x_a", "b"),
+        ] {
+            assert_eq!(inputs(name, &request, &[]), Some((value.into(), false)), "{name}");
+        }
+        assert_eq!(inputs("$arg_e", &request, &[]), Some(("2".into(), true)));
+    }
+
+    #[test]
+    fn what_the_url_does_not_give_has_to_be_said() {
+        let none = RequestArgs::default();
+        assert_eq!(inputs("$1", &none, &[]), None);
+        assert_eq!(inputs("$customer", &none, &[]), None);
+        let set = [("1", "x"), ("customer", "y")];
+        assert_eq!(inputs("$1$customer", &none, &set), Some(("x\ny".into(), false)));
+    }
+}
