@@ -71,7 +71,7 @@ my $header = 'add_header X-Left "[$secure_link_hmac_remaining]" always; empty_gi
 --- error_code eval
 [200, 200, 200, 410, 410, 410, 403]
 --- response_headers_like eval
-[('X-Left: \[3[56]\d\d\]') x 3, ('X-Left: \[-[67]\d\d\]') x 3, 'X-Left: \[\]']
+[('X-Left: \[3[3456]\d\d\]') x 3, ('X-Left: \[-[6789]\d\d\]') x 3, 'X-Left: \[\]']
 
 
 
