@@ -14,7 +14,7 @@ use Verdicts <<'_EOC_';
     add_header X-Says "[$secure_link_hmac_subject][$secure_link_hmac_expires_at][$secure_link_hmac_claim_acl]" always;
 _EOC_
 
-# The vectors of FORMATS.md.
+# The vectors are those of akamai-edgeauth.
 our %example = (
     full => 'ip=203.0.113.7~st=1700000000~exp=1700003600~acl=/videos/*!/img/a.jpg~id=s1~data=acme~hmac=f058dbd380763b6d2fb6de30cf12b96b9166f4b6335ad5e0115e937de270e69b',
     acl  => 'exp=1700003600~acl=/videos/*~hmac=24e6ebb5a155ff8b10dc35e4f9421a63c743cfc4132826b046337bb4a48e051f',
@@ -24,7 +24,7 @@ our %example = (
 );
 is edgeauth(ip => '203.0.113.7', st => 1700000000, exp => 1700003600, acl => '/videos/*!/img/a.jpg', id => 's1', data => 'acme', salt => 'pepper'),
 $example{full},
-    'what signs here makes the examples of FORMATS.md: of an acl';
+    'what signs here makes what akamai-edgeauth makes: of an acl';
 is edgeauth(exp => 1700003600, acl => '/videos/*', algorithm => 'sha1'), $example{sha1}, 'with SHA-1';
 is edgeauth(exp => 1700003600, url => '/videos/a.mp4'), $example{url}, 'of a URL';
 is edgeauth(exp => 1700003600, url => '/videos/a b.mp4', early => 'form'), $example{form}, 'of an escaped URL';
@@ -54,7 +54,7 @@ run_tests();
 
 __DATA__
 
-=== the examples of FORMATS.md are good where they are meant, until they end
+=== the examples of akamai-edgeauth are good where they are meant, until they end
 --- policy
 secure_link_hmac_scheme edgeauth;
 secure_link_hmac $arg_hdnts;

@@ -14,7 +14,7 @@ use Verdicts <<'_EOC_';
     add_header X-Says "[$secure_link_hmac_subject][$secure_link_hmac_expires_at][$secure_link_hmac_claim_path]" always;
 _EOC_
 
-# The vector of FORMATS.md, and that of RFC 7515, A.1 and RFC 7519, 3.1.
+# A token of PyJWT, and that of RFC 7515, A.1 and RFC 7519, 3.1.
 our $example = 'eyJhbGciOiJIUzI1NiIsImtpZCI6ImsxIiwidHlwIjoiSldUIn0.eyJpc3MiOiJrMSIsInN1YiI6ImFjbWUiLCJuYmYiOjE3MDAwMDAwMDAsImV4cCI6MTcw'
     . 'MDAwMzYwMCwicGF0aCI6Ii92aWRlb3MvKiJ9.I8FT-o0UaYOYs83M7SsckMn66ThxU_TwyUL4el8sEOg';
 our $rfc = 'eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ij'
@@ -22,7 +22,7 @@ our $rfc = 'eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHA
 our $rfc_key = unpack 'H*', MIME::Base64::decode_base64url('AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow');
 
 is jwt('{"iss":"k1","sub":"acme","nbf":1700000000,"exp":1700003600,"path":"/videos/*"}', header => '{"alg":"HS256","kid":"k1","typ":"JWT"}'),
-    $example, 'what signs here makes the example of FORMATS.md';
+    $example, 'what signs here makes what PyJWT makes';
 is jwt(qq({"iss":"joe",\r\n "exp":1300819380,\r\n "http://example.com/is_root":true}), header => qq({"typ":"JWT",\r\n "alg":"HS256"}),
     secret => pack 'H*', $rfc_key), $rfc, 'and that of RFC 7515';
 
@@ -63,7 +63,7 @@ run_tests();
 
 __DATA__
 
-=== the example of FORMATS.md is good for its folder, until it ends
+=== a token of PyJWT is good for its folder, until it ends
 --- http_config
 secure_link_hmac_keyring partners { k1 hex:3031323334353637383961626364656630313233343536373839616263646566; }
 --- policy

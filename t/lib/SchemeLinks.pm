@@ -41,7 +41,7 @@ sub json_text {
 # jwt($claims, %options): a token that lasts an hour, unless the claims say something else; a claim that is undef
 # is left out. Claims, and a header, may also be the JSON text itself, as it is to be.
 #
-#     secret, alg     FORMATS.md's secret, and HS256
+#     secret, alg     the secret of the vectors, and HS256
 #     kid, header     a member of the header, or the whole of it
 #     mac             the MAC's bytes, instead of the right ones; or a function that changes them
 #     by              the algorithm of the MAC, if it is not what `alg` says
@@ -72,7 +72,7 @@ sub jwt_link {
     return "$path?token=" . jwt($claims, %options) . (defined $options{args} ? "&$options{args}" : '');
 }
 
-# The key of FORMATS.md's vectors, in hexadecimal.
+# The key of the vectors, in hexadecimal.
 sub edgeauth_key () { '52a152a152a152a152a152a152a152a1' }
 
 # edgeauth(%fields): a token that lasts an hour, unless `exp` says something else.

@@ -32,7 +32,7 @@ sub import {
     }
 }
 
-# The secret of FORMATS.md's vectors, as the text a configuration holds.
+# The secret of the vectors, as the text a configuration holds.
 sub secret () { '0123456789abcdef0123456789abcdef' }
 
 # A secret that no configuration should accept unless it names it.
