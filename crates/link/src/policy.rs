@@ -60,14 +60,13 @@ pub fn verify<'a>(policy: &'a Policy, request: &Request<'a>, now: i64) -> Check<
     if request.repeated_argument {
         return Check::denied(Verdict::Malformed);
     }
-    match &policy.scheme {
-        Scheme::Template(scheme) => scheme.verify(policy, request, now),
-        Scheme::Jwt(scheme) => scheme.verify(policy, request, now).unwrap_or_else(Check::denied),
-        Scheme::EdgeAuth(scheme) => {
-            scheme.verify(policy, request, now).unwrap_or_else(Check::denied)
-        }
-        Scheme::SigV4(scheme) => scheme.verify(policy, request, now).unwrap_or_else(Check::denied),
-    }
+    let check = match &policy.scheme {
+        Scheme::Template(scheme) => return scheme.verify(policy, request, now),
+        Scheme::Jwt(scheme) => scheme.verify(policy, request, now),
+        Scheme::EdgeAuth(scheme) => scheme.verify(policy, request, now),
+        Scheme::SigV4(scheme) => scheme.verify(policy, request, now),
+    };
+    check.unwrap_or_else(Check::denied)
 }
 
 impl Policy {
