@@ -24,6 +24,15 @@ const INITIAL: [u32; 8] = [
     0x5be0_cd19,
 ];
 
+/// The block of the outer hash, where the inner hash belongs in its first half: the padding of a message of
+/// two blocks' pad and a hash.
+const OUTER_PADDING: [u8; BLOCK_LEN] = {
+    let mut block = [0; BLOCK_LEN];
+    block[32] = 0x80;
+    [block[62], block[63]] = ((BLOCK_LEN as u16 + 32) * 8).to_be_bytes();
+    block
+};
+
 /// The states of the two hashes once they have taken in their pads.
 #[derive(Clone)]
 pub(crate) struct HmacSha256 {
@@ -55,12 +64,14 @@ impl HmacSha256 {
     fn mac<'p>(&self, message: impl Iterator<Item = &'p [u8]>) -> [u32; 8] {
         let mut inner = Hash { state: self.inner, block: [0; BLOCK_LEN], len: 0, blocks: 1 };
         message.for_each(|piece| inner.update(piece));
-        let digest = inner.finish();
-        let mut outer = Hash { state: self.outer, block: [0; BLOCK_LEN], len: 32, blocks: 1 };
-        for (to, from) in outer.block.chunks_exact_mut(4).zip(digest) {
+        inner.finish();
+        let mut block = OUTER_PADDING;
+        for (to, from) in block.chunks_exact_mut(4).zip(inner.state) {
             to.copy_from_slice(&from.to_be_bytes());
         }
-        outer.finish()
+        let mut outer = self.outer;
+        compress256(&mut outer, core::slice::from_ref(&block));
+        outer
     }
 
     /// The MAC of a message.
@@ -93,14 +104,15 @@ impl Drop for HmacSha256 {
     }
 }
 
-/// Copies a text to as much room. Most pieces are separators and numbers, for which a call takes
-/// longer than the copy.
+/// Copies a text to as much room. Most pieces are separators, numbers and paths, for which a call
+/// takes longer than the copy.
 #[inline]
 fn copy(to: &mut [u8], from: &[u8]) {
-    match from {
-        [byte] => to.fill(*byte),
-        [_, _, _, _, ..] if from.len() <= 8 => copy_ends::<4>(to, from),
-        [_, _, _, _, _, _, _, _, ..] if from.len() <= 16 => copy_ends::<8>(to, from),
+    match from.len() {
+        1 => to.copy_from_slice(from),
+        4..=8 => copy_ends::<4>(to, from),
+        9..=16 => copy_ends::<8>(to, from),
+        17..=32 => copy_ends::<16>(to, from),
         _ => to.copy_from_slice(from),
     }
 }
@@ -163,26 +175,25 @@ impl Hash {
 
     fn compress(&mut self) {
         compress256(&mut self.state, core::slice::from_ref(&self.block));
+        self.block = [0; BLOCK_LEN];
         self.len = 0;
         self.blocks += 1;
     }
 
-    /// Pads the message (FIPS 180-4, section 5.1.1).
+    /// Pads the message (FIPS 180-4, section 5.1.1); the rest of the block is zero.
     #[inline]
-    fn finish(mut self) -> [u32; 8] {
+    fn finish(&mut self) {
         let bits = (self.blocks * BLOCK_LEN as u64 + self.len as u64) * 8;
-        let mut padding = self.block.get_mut(self.len..).unwrap_or_default().iter_mut();
-        padding.by_ref().take(1).for_each(|byte| *byte = 0x80);
-        padding.for_each(|byte| *byte = 0);
+        if let Some(byte) = self.block.get_mut(self.len) {
+            *byte = 0x80;
+        }
         if self.len >= BLOCK_LEN - 8 {
             self.compress();
-            self.block = [0; BLOCK_LEN];
         }
         if let Some(length) = self.block.last_chunk_mut::<8>() {
             *length = bits.to_be_bytes();
         }
         compress256(&mut self.state, core::slice::from_ref(&self.block));
-        self.state
     }
 }
 
