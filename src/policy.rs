@@ -1,12 +1,13 @@
 //! A policy as the module uses it: the engine's, and where its inputs come from.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use secure_link::{
     ArgumentNames, Encoding, Keyring, Policy, Scheme, SchemeKind, Signing, Template, Variable,
-    Variables, read_arguments,
+    Variables, find_arguments,
 };
 
 use crate::compile::{Compiled, Compiler};
@@ -41,13 +42,22 @@ pub struct LinkPolicy {
 
 /// Where the values of the variables of a policy's texts come from.
 struct Inputs {
-    /// Of each variable, by its position.
-    sources: Vec<Source>,
-    /// The arguments that are read, by their position in [`Source::Argument`].
+    /// The arguments of the query string whose values they are.
     arguments: ArgumentNames,
+    /// Which variable has the value of an argument, by the position of its name.
+    places: Vec<usize>,
+    /// Where the values of the others come from, by the position of the variable.
+    others: Vec<(usize, Source)>,
+    /// How many variables there are.
+    len: usize,
+    /// The variables `$arg_name` in whose place `set` or `map` has put one of its own, by their
+    /// position: the same for all requests, but known only after the configuration was read.
+    replaced: OnceCell<Vec<(usize, VariableIndex)>>,
+    /// Each `$arg_name`, in the order of `places`.
+    indices: Vec<VariableIndex>,
 }
 
-/// Where the value of a variable comes from.
+/// Where the value of a variable comes from that is no argument's.
 enum Source {
     /// `$uri`, which nothing can replace.
     Path,
@@ -55,8 +65,6 @@ enum Source {
     Host(VariableIndex),
     /// `$request_uri`, which has no path in an absolute-form request without one.
     Target(VariableIndex),
-    /// `$arg_name`, unless `set` or `map` has put a variable of its own in that place.
-    Argument { position: usize, index: VariableIndex, is_own: Cell<Option<bool>> },
     /// Any other variable.
     Variable(VariableIndex),
     /// A group of the last regular expression.
@@ -191,82 +199,99 @@ pub struct Offered<'r> {
     pub is_unreadable: bool,
 }
 
+/// The value of an argument that the request does not have. No argument lies at its address.
+static ABSENT: [u8; 1] = [0];
+
 impl Inputs {
     fn new(conf: &Conf<'_>, variables: &Variables) -> Result<Self, Failed> {
-        let mut arguments = ArgumentNames::default();
-        let sources = variables.as_slice().iter();
-        let sources = sources.map(|variable| Source::new(conf, variable, &mut arguments));
-        let sources = sources.collect::<Result<_, _>>()?;
-        Ok(Inputs { sources, arguments })
+        let mut inputs = Inputs {
+            arguments: ArgumentNames::default(),
+            places: Vec::new(),
+            others: Vec::new(),
+            len: variables.as_slice().len(),
+            replaced: OnceCell::new(),
+            indices: Vec::new(),
+        };
+        for (place, variable) in variables.as_slice().iter().enumerate() {
+            match (variable, variable.argument()) {
+                (Variable::Named(variable), Some(name)) => {
+                    inputs.arguments.insert(name.as_bytes());
+                    inputs.places.push(place);
+                    inputs.indices.push(conf.variable_index(variable)?);
+                }
+                _ => inputs.others.push((place, Source::new(conf, variable)?)),
+            }
+        }
+        Ok(inputs)
     }
 
     fn evaluate<'r>(&self, request: Request<'r>) -> Result<Offered<'r>, NotEvaluated> {
-        // Most policies read a few.
-        let mut few = [None; 4];
-        let arguments = match few.get_mut(..self.arguments.len()) {
-            Some(arguments) => arguments,
-            None => request.alloc(self.arguments.len(), None).ok_or(NotEvaluated)?,
-        };
-        let mut is_unreadable = read_arguments(request.args(), &self.arguments, arguments);
-        let values = request.alloc_each(self.sources.iter().map(|source| {
-            Ok(match source {
-                Source::Path => request.uri(),
-                Source::Argument { position, index, is_own }
-                    if is_own.get().unwrap_or_else(|| {
-                        // The same for all requests, but known only after the configuration was
-                        // read.
-                        let is_argument = request.is_argument(*index);
-                        is_own.set(Some(is_argument));
-                        is_argument
-                    }) =>
-                {
-                    arguments.get(*position).copied().flatten().unwrap_or_default()
+        let absent = ABSENT.get(..0).unwrap_or_default();
+        let values = request.alloc(self.len, absent).ok_or(NotEvaluated)?;
+        let mut is_unreadable = false;
+        find_arguments(request.args(), &self.arguments, |position, value| {
+            if let Some(place) = self.places.get(position).and_then(|&at| values.get_mut(at)) {
+                match ptr::eq(place.as_ptr(), absent.as_ptr()) {
+                    true => *place = value,
+                    false => is_unreadable = true,
                 }
-                Source::Argument { index, .. } | Source::Variable(index) => {
-                    request.variable(*index)?.unwrap_or_default()
-                }
-                Source::Host(index) => {
-                    let host = request.variable(*index)?.unwrap_or_default();
-                    is_unreadable |= host.iter().any(|byte| b"/|&".contains(byte));
-                    host
-                }
-                Source::Target(index) => {
-                    let target = request.variable(*index)?.unwrap_or_default();
-                    is_unreadable |= !target.starts_with(b"/");
-                    target
-                }
-                Source::Capture(value) => request.complex(value)?,
-            })
-        }))?;
+            }
+        });
+        for (at, source) in &self.others {
+            let value = source.evaluate(request, &mut is_unreadable)?;
+            if let Some(place) = values.get_mut(*at) {
+                *place = value;
+            }
+        }
+        for (at, index) in self.replaced.get_or_init(|| self.find_replaced(request)) {
+            let value = request.variable(*index)?.unwrap_or_default();
+            if let Some(place) = values.get_mut(*at) {
+                *place = value;
+            }
+        }
         Ok(Offered { values, is_unreadable })
+    }
+
+    #[cold]
+    fn find_replaced(&self, request: Request<'_>) -> Vec<(usize, VariableIndex)> {
+        let arguments = self.places.iter().copied().zip(self.indices.iter().copied());
+        arguments.filter(|(_, index)| !request.is_argument(*index)).collect()
     }
 }
 
 impl Source {
-    fn new(
-        conf: &Conf<'_>,
-        variable: &Variable,
-        arguments: &mut ArgumentNames,
-    ) -> Result<Self, Failed> {
+    fn new(conf: &Conf<'_>, variable: &Variable) -> Result<Self, Failed> {
         Ok(match variable {
             Variable::Capture(_) => Source::Capture(conf.compile(variable.to_string().as_bytes())?),
-            Variable::Named(name) if matches!(&**name, "uri" | "document_uri") => Source::Path,
-            Variable::Named(name) => {
-                let index = conf.variable_index(name)?;
-                match &**name {
-                    "host" => return Ok(Source::Host(index)),
-                    "request_uri" => return Ok(Source::Target(index)),
-                    _ => {}
-                }
-                match variable.argument() {
-                    Some(name) => Source::Argument {
-                        position: arguments.insert(name.as_bytes()),
-                        index,
-                        is_own: Cell::new(None),
-                    },
-                    None => Source::Variable(index),
-                }
+            Variable::Named(name) => match &**name {
+                "uri" | "document_uri" => Source::Path,
+                "host" => Source::Host(conf.variable_index(name)?),
+                "request_uri" => Source::Target(conf.variable_index(name)?),
+                _ => Source::Variable(conf.variable_index(name)?),
+            },
+        })
+    }
+
+    #[inline]
+    fn evaluate<'r>(
+        &self,
+        request: Request<'r>,
+        is_unreadable: &mut bool,
+    ) -> Result<&'r [u8], NotEvaluated> {
+        Ok(match self {
+            Source::Path => request.uri(),
+            Source::Variable(index) => request.variable(*index)?.unwrap_or_default(),
+            Source::Host(index) => {
+                let host = request.variable(*index)?.unwrap_or_default();
+                *is_unreadable |= host.iter().any(|byte| b"/|&".contains(byte));
+                host
             }
+            Source::Target(index) => {
+                let target = request.variable(*index)?.unwrap_or_default();
+                *is_unreadable |= !target.starts_with(b"/");
+                target
+            }
+            Source::Capture(value) => request.complex(value)?,
         })
     }
 }

@@ -212,34 +212,6 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Memory of the request's pool that holds the items of an iterator, as many as it says.
-    pub fn alloc_each<T: Copy>(
-        &self,
-        items: impl ExactSizeIterator<Item = Result<T, NotEvaluated>>,
-    ) -> Result<&'r [T], NotEvaluated> {
-        const { assert!(align_of::<T>() <= NGX_ALIGNMENT) };
-        let len = items.len();
-        let size = len.checked_mul(size_of::<T>()).filter(|&size| size <= isize::MAX as usize);
-        let size = size.ok_or(NotEvaluated)?;
-        if size == 0 {
-            return Ok(&[]);
-        }
-        // SAFETY: as in `alloc`; the slice has the items that were written, no more than there is
-        // room for.
-        unsafe {
-            let kept: *mut T = ngx_palloc(self.r().pool, size).cast();
-            if kept.is_null() {
-                return Err(NotEvaluated);
-            }
-            let mut written = 0;
-            for item in items.take(len) {
-                kept.add(written).write(item?);
-                written += 1;
-            }
-            Ok(slice::from_raw_parts(kept, written))
-        }
-    }
-
     /// The request where it stays as long as its pool.
     pub fn kept(self) -> Result<&'r Self, NotEvaluated> {
         self.keep(|| self)

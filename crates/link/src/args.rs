@@ -12,17 +12,8 @@ pub struct ArgumentNames {
 #[derive(Clone, Debug)]
 struct Name {
     text: Box<[u8]>,
-    /// Its last eight bytes, as a number: most names have no more.
-    tail: u64,
-}
-
-/// How many bytes of a name its tail has.
-const TAIL_LEN: usize = size_of::<u64>();
-
-/// The tail of a name, followed by one more byte.
-#[inline]
-fn push(tail: u64, byte: u8) -> u64 {
-    tail << 8 | u64::from(byte.to_ascii_lowercase())
+    /// Its first eight bytes: most names have no more.
+    head: u64,
 }
 
 impl ArgumentNames {
@@ -30,7 +21,7 @@ impl ArgumentNames {
     pub fn insert(&mut self, name: &[u8]) -> usize {
         self.position(name).unwrap_or_else(|| {
             let text = name.to_ascii_lowercase().into();
-            self.names.push(Name { text, tail: tail_of(name) });
+            self.names.push(Name { text, head: lower_case(word_at(name, 0)) });
             self.names.len() - 1
         })
     }
@@ -60,63 +51,85 @@ impl ArgumentNames {
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {
-        self.position_by_tail(name, tail_of(name))
+        match name.len() {
+            len @ ..=WORD_LEN => self.position_of_short(word_at(name, 0), len),
+            _ => self.names.iter().position(|known| known.text.eq_ignore_ascii_case(name)),
+        }
     }
 
+    /// Where a name ends that has no end in the eight bytes at its start, and which one it is.
+    #[inline(never)]
+    fn find_long(&self, query: &[u8], start: usize) -> (usize, Option<usize>) {
+        let rest = query.get(start..).unwrap_or_default();
+        let end = rest.iter().position(|byte| matches!(byte, b'=' | b'&'));
+        let len = end.unwrap_or(rest.len());
+        (start + len, self.position(rest.get(..len).unwrap_or_default()))
+    }
+
+    /// Finds a name of at most eight bytes, which are those of the word, the others zero.
     #[inline]
-    fn position_by_tail(&self, name: &[u8], tail: u64) -> Option<usize> {
-        self.names.iter().position(|known| {
-            known.tail == tail
-                && known.text.len() == name.len()
-                && (name.len() <= TAIL_LEN || known.text.eq_ignore_ascii_case(name))
-        })
+    fn position_of_short(&self, word: u64, len: usize) -> Option<usize> {
+        let find = |word| {
+            let mut names = self.names.iter();
+            names.position(|known| known.head == word && known.text.len() == len)
+        };
+        // Most clients send a name as the configuration has it.
+        find(word).or_else(|| find(lower_case(word)))
     }
 }
 
-fn tail_of(name: &[u8]) -> u64 {
-    name.iter().fold(0, |tail, byte| push(tail, *byte))
+/// Calls `found` with the position of a name and the raw value of each argument that has one of
+/// the names, also if it has occurred before. A value is not decoded, as nginx's `$arg_name` has
+/// it; an argument without `=` has an empty one.
+#[inline]
+pub fn find_arguments<'a>(
+    query: &'a [u8],
+    names: &ArgumentNames,
+    mut found: impl FnMut(usize, &'a [u8]),
+) {
+    if names.names.is_empty() {
+        return;
+    }
+    let mut start = 0;
+    while start < query.len() {
+        let word = word_at(query, start);
+        let ends = bytes_like(word, b'=') | bytes_like(word, b'&');
+        let (name_end, position) = match ends {
+            0 => names.find_long(query, start),
+            ends => {
+                // What comes after the name is cut off.
+                let name = word & (ends ^ ends.wrapping_sub(1)) >> 8;
+                let len = first_byte(ends);
+                (start + len, names.position_of_short(name, len))
+            }
+        };
+        let has_value = query.get(name_end) == Some(&b'=');
+        let value_start = name_end + usize::from(has_value);
+        let end = if has_value { find_byte(query, value_start, b'&') } else { name_end };
+        if let Some(position) = position {
+            found(position, query.get(value_start..end).unwrap_or_default());
+        }
+        start = end + 1;
+    }
 }
 
 /// Reads the raw values of named arguments in one pass, and tells whether any of them occurs
 /// twice, with or without a value.
 ///
 /// `values` has a place for each name, which stays `None` where the argument is absent. A value is
-/// that of the first occurrence, not decoded, as nginx's `$arg_name` has it.
+/// that of the first occurrence, as [`find_arguments`] tells it.
 pub fn read_arguments<'a>(
     query: &'a [u8],
     names: &ArgumentNames,
     values: &mut [Option<&'a [u8]>],
 ) -> bool {
     let mut repeated = false;
-    if names.names.is_empty() {
-        return repeated;
-    }
-    let mut rest = Some(query);
-    while let Some(text) = rest {
-        let mut tail = 0;
-        let mut end = None;
-        for (at, &byte) in text.iter().enumerate() {
-            if byte == b'=' || byte == b'&' {
-                end = Some(at);
-                break;
-            }
-            tail = push(tail, byte);
-        }
-        let (name, value) = match end.and_then(|at| text.split_at_checked(at)) {
-            Some(parts) => parts,
-            None => (text, [].as_slice()),
-        };
-        let (value, later) = match value {
-            [b'=', value @ ..] => split_at_byte(value, b'&'),
-            [_, later @ ..] => ([].as_slice(), Some(later)),
-            [] => ([].as_slice(), None),
-        };
-        rest = later;
-        if let Some(place) = names.position_by_tail(name, tail).and_then(|at| values.get_mut(at)) {
+    find_arguments(query, names, |position, value| {
+        if let Some(place) = values.get_mut(position) {
             repeated |= place.is_some();
             place.get_or_insert(value);
         }
-    }
+    });
     repeated
 }
 
@@ -149,28 +162,70 @@ pub(crate) fn name_and_value(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Splits a text at the first such byte. Eight bytes are looked at in one step: arguments are too
-/// short for what finding out how to use longer ones costs.
+/// Splits a text at the first such byte.
 #[inline]
 fn split_at_byte(text: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
-    const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let (words, rest) = text.as_chunks::<8>();
-    let mut at = 0;
-    for word in words {
-        // Zero where the byte is. The lowest bit that is left marks the first zero.
-        let word = u64::from_le_bytes(*word) ^ LOW.wrapping_mul(u64::from(byte));
-        let zeros = word.wrapping_sub(LOW) & !word & HIGH;
-        if zeros != 0 {
-            at += (zeros.trailing_zeros() / 8) as usize;
-            return (text.get(..at).unwrap_or_default(), text.get(at + 1..));
+    let at = find_byte(text, 0, byte);
+    (text.get(..at).unwrap_or_default(), text.get(at + 1..))
+}
+
+// Eight bytes are looked at in one step: arguments are too short for what finding out how to use
+// longer ones costs.
+
+const WORD_LEN: usize = size_of::<u64>();
+const HIGH: u64 = repeated(0x80);
+
+const fn repeated(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; WORD_LEN])
+}
+
+/// The eight bytes at a position, the first one lowest; zero beyond the end.
+#[inline]
+fn word_at(text: &[u8], at: usize) -> u64 {
+    let rest = text.get(at..).unwrap_or_default();
+    match (rest.first_chunk(), text.last_chunk()) {
+        (Some(word), _) => u64::from_le_bytes(*word),
+        (None, _) if rest.is_empty() => 0,
+        (None, Some(last)) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
+        (None, None) => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
+/// The high bit of each byte that is this one, and perhaps of some above the first of them.
+#[inline]
+fn bytes_like(word: u64, byte: u8) -> u64 {
+    // Zero where the byte is.
+    let word = word ^ repeated(byte);
+    word.wrapping_sub(repeated(0x01)) & !word & HIGH
+}
+
+/// The position of the lowest byte whose high bit is set.
+#[inline]
+fn first_byte(marks: u64) -> usize {
+    (marks.trailing_zeros() / 8) as usize
+}
+
+/// Makes capital letters small.
+#[inline]
+fn lower_case(word: u64) -> u64 {
+    let low = word & !HIGH;
+    let from_a = low + repeated(0x80 - b'A');
+    let after_z = low + repeated(0x80 - (b'Z' + 1));
+    word | (from_a & !after_z & !word & HIGH) >> 2
+}
+
+/// The position of the first such byte from `start` on, or else the length of the text.
+#[inline]
+fn find_byte(text: &[u8], start: usize, byte: u8) -> usize {
+    let mut at = start;
+    while at < text.len() {
+        let marks = bytes_like(word_at(text, at), byte);
+        if marks != 0 {
+            return at + first_byte(marks);
         }
-        at += 8;
+        at += WORD_LEN;
     }
-    match rest.iter().position(|&found| found == byte) {
-        Some(more) => (text.get(..at + more).unwrap_or_default(), text.get(at + more + 1..)),
-        None => (text, None),
-    }
+    text.len()
 }
 
 fn name_of(argument: &[u8]) -> &[u8] {
@@ -225,6 +280,29 @@ mod tests {
     }
 
     #[test]
+    fn any_query_is_read_as_by_splitting_it() {
+        let names = names(&["s", "st", "longname", "alongername"]);
+        let words = ["s", "S", "st", "=", "&", "LongName", "alongername", "x", "\0", "\u{e9}@[`{"];
+        // Each sequence of six.
+        for number in 0..words.len().pow(6) {
+            let digits = (0..6).map(|place| number / words.len().pow(place) % words.len());
+            let query = digits.map(|digit| words[digit]).collect::<String>();
+            let mut read = Vec::new();
+            find_arguments(query.as_bytes(), &names, |at, value| read.push((at, value)));
+            let expected: Vec<_> = query
+                .split('&')
+                .filter_map(|argument| {
+                    let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
+                    let mut known = names.names.iter();
+                    let at = known.position(|k| k.text.eq_ignore_ascii_case(name.as_bytes()))?;
+                    Some((at, value.as_bytes()))
+                })
+                .collect();
+            assert_eq!(read, expected, "{query:?}");
+        }
+    }
+
+    #[test]
     fn any_second_occurrence_is_noticed() {
         for query in ["st=a&st=a", "st=a&St=b", "st=a&st", "st&st=a", "e=&x=1&e="] {
             assert!(read(query).1, "{query}");
@@ -261,7 +339,7 @@ mod tests {
         let query = b"A_Credential=1&xcredential=2&credential=3&c_credential=4&redential=5";
         assert!(!read_arguments(query, &set, &mut values));
         assert_eq!(values, [Some(b"1".as_slice()), None, Some(b"3".as_slice())]);
-        // A name of zeros has the tail of none.
+        // A name of zeros has the head of none.
         assert!(!set.contains(b"\0") && !set.contains(b""));
         assert!(read_arguments(b"credential=1&CREDENTIAL", &set, &mut [None; 3]));
     }

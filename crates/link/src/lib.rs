@@ -46,7 +46,7 @@ mod time;
 mod verdict;
 
 pub use algorithm::{Algorithm, MAX_TAG_LEN, Tag, digest};
-pub use args::{ArgumentNames, read_arguments, without_arguments};
+pub use args::{ArgumentNames, find_arguments, read_arguments, without_arguments};
 pub use audit::{Ambiguity, client_sets, names_the_path, unsigned_variable};
 pub use claims::Claims;
 pub use encoding::Encoding;
