@@ -81,52 +81,65 @@ impl fmt::Display for TemplateError {
 }
 
 /// Text with variables. Its order of pieces has no empty literal and no two literals in a row.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,
+    /// The variable that is the whole text, or [`NO_INPUT`].
+    only_input: usize,
+}
+
+/// The position of no input.
+const NO_INPUT: usize = usize::MAX;
+
+impl Default for Template {
+    fn default() -> Self {
+        Template::new(Vec::new())
+    }
 }
 
 impl Template {
     /// Compiles a text in the notation of nginx's own directives: `$name`, `${name}`, `$1`.
     pub fn parse(text: &[u8], variables: &mut Variables) -> Result<Self, TemplateError> {
-        let mut template = Template::default();
+        let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(at) = rest.iter().position(|&byte| byte == b'$') {
             let (literal, tail) = rest.split_at_checked(at).unwrap_or((rest, &[]));
-            template.push_literal(literal);
+            push_literal(&mut pieces, literal);
             let (variable, tail) = parse_variable(tail.get(1..).unwrap_or_default())?;
-            template.pieces.push(Piece::Input(variables.insert(variable)));
+            pieces.push(Piece::Input(variables.insert(variable)));
             rest = tail;
         }
-        template.push_literal(rest);
-        Ok(template)
+        push_literal(&mut pieces, rest);
+        Ok(Template::new(pieces))
+    }
+
+    fn new(pieces: Vec<Piece>) -> Self {
+        let only_input = match pieces.as_slice() {
+            [Piece::Input(at)] => *at,
+            _ => NO_INPUT,
+        };
+        Template { pieces, only_input }
     }
 
     /// Splits at each `separator` that is written in the text, never at one that a variable holds.
     pub(crate) fn split(&self, separator: u8) -> Vec<Template> {
         let mut parts = Vec::new();
-        let mut part = Template::default();
+        let mut part = Vec::new();
         for piece in &self.pieces {
             match piece {
-                Piece::Input(_) => part.pieces.push(piece.clone()),
+                Piece::Input(_) => part.push(piece.clone()),
                 Piece::Literal(literal) => {
                     for (count, text) in literal.split(|&byte| byte == separator).enumerate() {
                         if count > 0 {
-                            parts.push(core::mem::take(&mut part));
+                            parts.push(Template::new(core::mem::take(&mut part)));
                         }
-                        part.push_literal(text);
+                        push_literal(&mut part, text);
                     }
                 }
             }
         }
-        parts.push(part);
+        parts.push(Template::new(part));
         parts
-    }
-
-    fn push_literal(&mut self, text: &[u8]) {
-        if !text.is_empty() {
-            self.pieces.push(Piece::Literal(text.into()));
-        }
     }
 
     /// The pieces as written.
@@ -164,7 +177,11 @@ impl Template {
     }
 
     /// Whether a client brought nothing: all variables are empty, or, without variables, the text.
+    #[inline]
     pub(crate) fn is_empty(&self, inputs: &[&[u8]]) -> bool {
+        if let Some(value) = inputs.get(self.only_input) {
+            return value.is_empty();
+        }
         match self.literal() {
             Some(text) => text.is_empty(),
             None => self.inputs().all(|at| inputs.get(at).is_none_or(|value| value.is_empty())),
@@ -181,12 +198,10 @@ impl Template {
         limit: usize,
     ) -> Result<&'a [u8], JoinError> {
         // Most texts are one variable.
-        match self.pieces.as_slice() {
-            [Piece::Input(at)] => match inputs.get(*at).copied().unwrap_or_default() {
-                value if value.len() > limit => Err(JoinError::TooLong),
-                value => Ok(value),
-            },
-            _ => self.join_pieces(inputs, arena, limit),
+        match inputs.get(self.only_input) {
+            Some(value) if value.len() <= limit => Ok(value),
+            Some(_) => Err(JoinError::TooLong),
+            None => self.join_pieces(inputs, arena, limit),
         }
     }
 
@@ -212,6 +227,12 @@ impl Template {
                 Ok(joined)
             }
         }
+    }
+}
+
+fn push_literal(pieces: &mut Vec<Piece>, text: &[u8]) {
+    if !text.is_empty() {
+        pieces.push(Piece::Literal(text.into()));
     }
 }
 
