@@ -94,7 +94,7 @@ pub fn log_denial(
         && let Some(message) = checked.policy.message()
     {
         let _ = line.write_str(" message=\"");
-        let mut pieces = message.pieces(checked.inputs);
+        let mut pieces = message.pieces(checked.offered.inputs);
         // The first piece that does not fit ends the message.
         let _ = pieces.all(|piece| line.push_escaped(piece, 1));
         let _ = line.write_str("\"");

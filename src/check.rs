@@ -69,10 +69,8 @@ pub struct Checked<'r> {
     pub check: Check<'r>,
     /// The time at which it was made, unix seconds.
     pub now: i64,
-    /// The query string that was checked.
-    pub args: &'r [u8],
-    /// The values of the policy's variables.
-    pub inputs: &'r [&'r [u8]],
+    /// What was checked.
+    pub offered: secure_link::Request<'r>,
     /// What was demanded.
     pub policy: &'r LinkPolicy,
     /// How far limits were looked at.
@@ -81,9 +79,6 @@ pub struct Checked<'r> {
     pub uses: Option<u64>,
     /// The configuration of the location that checked.
     pub conf: &'r LocConf,
-    mode: Mode,
-    method: &'r [u8],
-    uri: &'r [u8],
     /// Where nginx keeps the client's address, which another one takes the place of.
     address: *const u8,
     pass: u32,
@@ -110,16 +105,16 @@ impl<'r> Checked<'r> {
     fn holds(&self, request: Request<'r>, policy: &LinkPolicy, mode: Mode) -> bool {
         // Commas that a client brings may split an advisory check's fields, so that it never
         // serves an enforced one.
-        let strict_enough = self.mode == Mode::Enforced || mode == Mode::Advisory;
+        let strict_enough = self.offered.mode == Mode::Enforced || mode == Mode::Advisory;
         let unchanged = || {
-            self.method == request.method()
-                && self.uri == request.uri()
-                && self.args == request.args()
+            self.offered.method == request.method()
+                && self.offered.path == request.uri()
+                && self.offered.query == request.args()
                 && self.address == request.address_text().as_ptr()
         };
         // A grant goes along where nginx or the operator redirects the request.
         let carried = || {
-            self.mode == Mode::Enforced
+            self.offered.mode == Mode::Enforced
                 && self.verdict() == Verdict::Granted
                 && self.pass != request.pass()
         };
@@ -221,25 +216,22 @@ fn verify_and_revoke<'r>(
     mode: Mode,
     state: &'r State<'r>,
 ) -> Result<&'r Checked<'r>, NotEvaluated> {
-    let offered = policy.inputs(request)?;
+    let offered = state.request().offer(&policy.inputs(request)?, mode);
     let now = now();
+    let check = match policy.engine() {
+        Some(engine) => verify(engine, &offered, now),
+        None => Check::denied(Verdict::UnknownKey),
+    };
     let checked = request.keep(|| Checked {
-        check: match policy.engine() {
-            Some(engine) => verify(engine, &state.request().offer(&offered, mode), now),
-            None => Check::denied(Verdict::UnknownKey),
-        },
+        check,
         now,
-        args: request.args(),
-        inputs: offered.values,
+        offered,
         policy,
         limits: Limits::Unseen,
         uses: None,
         conf: request.conf(),
-        mode,
-        method: request.method(),
-        uri: request.uri(),
         address: request.address_text().as_ptr(),
-        pass: request.pass(),
+        pass: state.pass(),
     })?;
     if checked.check.claims.is_some() && !policy.revoke().is_empty() {
         state.progress.set(Progress::Verified(checked));
@@ -371,7 +363,7 @@ pub fn counted(request: Request<'_>) -> Option<&Checked<'_>> {
 pub fn checked_args(request: Request<'_>) -> (&[u8], Option<&LinkPolicy>) {
     let request = request.main();
     match request.state().and_then(|state| state.last.get()) {
-        Some(last) => (last.args, Some(last.policy)),
+        Some(last) => (last.offered.query, Some(last.policy)),
         None => (request.args(), request.conf().policy()),
     }
 }

@@ -76,16 +76,17 @@ impl Policy {
     }
 
     /// Judges the claims of an authentic link; `is_in_scope` tells whether the scheme's own hold.
+    #[inline]
     pub(crate) fn judge<'a>(
         &'a self,
         request: &Request<'a>,
         validity: Validity,
         life: Bounds,
-        claims: Claims<'a>,
+        claims: &Claims<'a>,
         is_in_scope: impl FnOnce() -> bool,
         now: i64,
-    ) -> Check<'a> {
-        let verdict = if !life.admits_issue(validity.issued_at) {
+    ) -> Verdict {
+        if !life.admits_issue(validity.issued_at) {
             Verdict::Revoked
         } else if self.is_early(validity, now) {
             Verdict::Early
@@ -93,13 +94,12 @@ impl Policy {
             Verdict::Expired
         } else if request.mode == Mode::Enforced && !self.admits(request.method)
             || !is_in_scope()
-            || !self.requirements.iter().all(|requirement| requirement.holds(request, &claims))
+            || !self.requirements.iter().all(|requirement| requirement.holds(request, claims))
         {
             Verdict::OutOfScope
         } else {
             Verdict::Granted
-        };
-        Check { verdict, claims: Some(claims), lifetime: &[] }
+        }
     }
 
     fn is_early(&self, validity: Validity, now: i64) -> bool {

@@ -77,6 +77,11 @@ impl<'a> Check<'a> {
         Check { verdict, claims: None, lifetime: &[] }
     }
 
+    /// The check of an authentic credential.
+    pub(crate) const fn of(verdict: Verdict, claims: Claims<'a>) -> Self {
+        Check { verdict, claims: Some(claims), lifetime: &[] }
+    }
+
     /// Withdraws an authentic link; any other check stays as it is.
     pub fn revoke(&mut self) {
         if self.claims.is_some() {

@@ -80,7 +80,8 @@ impl<'a> Token<'a> {
         let mut parts = signed.splitn(2, |&byte| byte == b'.');
         let (header, payload) = (parts.next()?, parts.next()?);
         // A further dot is no digit of base64url.
-        let tag = Claimed::decode(|bytes| decode_base64url(signature, bytes))?;
+        let mut tag = Claimed::default();
+        tag.fill(|bytes| decode_base64url(signature, bytes))?;
         Some(Token { signed, header, payload, tag })
     }
 }
@@ -231,6 +232,7 @@ impl<'p, M: Iterator<Item = &'p [u8]> + Clone> Link for JwtLink<'_, M> {
 }
 
 impl JwtScheme {
+    #[inline(never)]
     pub(crate) fn verify<'a>(
         &'a self,
         policy: &'a Policy,
@@ -289,7 +291,8 @@ impl JwtScheme {
             stated: Stated::Json(payload.text),
         };
         let is_in_scope = || self.is_in_scope(policy, request, &payload);
-        Ok(policy.judge(request, validity, key.life, claims, is_in_scope, now))
+        let verdict = policy.judge(request, validity, key.life, &claims, is_in_scope, now);
+        Ok(Check::of(verdict, claims))
     }
 
     /// The header and the payload, as they are encoded.

@@ -274,6 +274,7 @@ fn derive(key: &Key, [date, region, service]: [&[u8]; 3]) -> KeyedMac {
 }
 
 impl SigV4Scheme {
+    #[inline(never)]
     pub(crate) fn verify<'a>(
         &'a self,
         policy: &'a Policy,
@@ -307,10 +308,9 @@ impl SigV4Scheme {
             return Err(MALFORMED);
         }
         let signature = own.signature.ok_or(MALFORMED)?;
-        let tag = Claimed::decode(|bytes| {
-            hex::decode_to_slice(signature, bytes.get_mut(..32)?).ok().map(|()| 32)
-        })
-        .ok_or(MALFORMED)?;
+        let mut tag = Claimed::default();
+        tag.fill(|bytes| hex::decode_to_slice(signature, bytes.get_mut(..32)?).ok().map(|()| 32))
+            .ok_or(MALFORMED)?;
 
         let path = request.sent_path().ok_or(MALFORMED)?;
         let decoded_path = percent::decode(path, Decoding::PATH, arena)?;
@@ -356,7 +356,8 @@ impl SigV4Scheme {
                 && is(&self.region, credential.region)
                 && is(&self.service, credential.service)
         };
-        Ok(policy.judge(request, validity, key.life, claims, is_in_scope, now))
+        let verdict = policy.judge(request, validity, key.life, &claims, is_in_scope, now);
+        Ok(Check::of(verdict, claims))
     }
 }
 

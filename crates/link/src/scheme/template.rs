@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::MAX_CREDENTIAL_LEN;
-use crate::algorithm::Tag;
+use crate::algorithm::{Claimed, Tag};
 use crate::claims::Claims;
 use crate::encoding::Encoding;
 use crate::keys::Keys;
@@ -162,25 +162,49 @@ impl TemplateScheme {
         request: &Request<'a>,
         now: i64,
     ) -> Check<'a> {
-        let presented = match self.presented(request) {
-            Err(verdict) => return Check::denied(verdict),
-            Ok(None) => return Check::denied(Verdict::Missing),
-            Ok(Some(presented)) => presented,
-        };
-        let Some(mut validity) = self.time.validity(presented.time, presented.lifetime) else {
-            return Check::denied(presented.unreadable());
-        };
+        let mut check = Check::denied(Verdict::Missing);
+        check.verdict = self.find(policy, request, now, &mut check).unwrap_or_else(|denied| denied);
+        check
+    }
+
+    /// Finds the verdict, and fills in what the link says.
+    #[inline]
+    fn find<'a>(
+        &'a self,
+        policy: &'a Policy,
+        request: &Request<'a>,
+        now: i64,
+        check: &mut Check<'a>,
+    ) -> Result<Verdict, Verdict> {
+        let presented = self.presented(request)?.ok_or(Verdict::Missing)?;
+        let mut validity = self
+            .time
+            .validity(presented.time, presented.lifetime)
+            .ok_or_else(|| presented.unreadable())?;
+        // A lifetime that can be read is told whatever the token is, as the C module does it.
+        check.lifetime = presented.lifetime.unwrap_or_default();
+        if presented.is_missing {
+            return Err(Verdict::Missing);
+        }
+        let mut tag = Claimed::default();
+        self.encoding.decode(presented.token, &mut tag).ok_or(Verdict::Malformed)?;
+
+        let link =
+            SignedMessage { message: self.signing.message.pieces(request.inputs), tag: &tag };
+        let key = self.signing.keys.verify(request, None, &link, now)?;
+        let claims = check.claims.insert(Claims {
+            key_id: key.id,
+            key_place: key.place,
+            link: tag.words(),
+            expires_at: validity.last_second,
+            ..Claims::default()
+        });
         // A future issue time is nobody's harm unless the lifetime counts from it or the operator
         // said how far clocks may differ.
         if policy.leeway() > 0 || policy.max_lifetime > 0 {
             validity.begins_at = validity.issued_at;
         }
-        let check = self.verify_presented(policy, request, presented, validity, now);
-        // A lifetime that can be read is told whatever the token is, as the C module does it.
-        Check {
-            lifetime: presented.lifetime.unwrap_or_default(),
-            ..check.unwrap_or_else(Check::denied)
-        }
+        Ok(policy.judge(request, validity, key.life, claims, || true, now))
     }
 
     /// Finds the credential, no longer than [`MAX_CREDENTIAL_LEN`]; without a token it is the first
@@ -190,10 +214,6 @@ impl TemplateScheme {
         let given = self.credentials.iter().find(|fields| !fields.token.is_empty(inputs));
         let Some(fields) = given.or(self.credentials.first()) else { return Ok(None) };
         let is_missing = given.is_none();
-        let len = fields.value.pieces(inputs).map(<[u8]>::len).sum::<usize>();
-        if len > MAX_CREDENTIAL_LEN {
-            return Err(Verdict::Malformed);
-        }
         let join = |template: &'a Template| request.join(template, MAX_CREDENTIAL_LEN);
         let presented = match request.mode {
             Mode::Advisory => Presented::split(join(&fields.value)?),
@@ -204,32 +224,13 @@ impl TemplateScheme {
                 is_missing: false,
             },
         };
-        Ok(Some(Presented { is_missing, ..presented }))
-    }
-
-    fn verify_presented<'a>(
-        &'a self,
-        policy: &'a Policy,
-        request: &Request<'a>,
-        presented: Presented<'a>,
-        validity: Validity,
-        now: i64,
-    ) -> Result<Check<'a>, Verdict> {
-        if presented.is_missing {
-            return Err(Verdict::Missing);
+        // Together with the commas between them.
+        let further = [presented.time, presented.lifetime].into_iter().flatten();
+        if further.fold(presented.token.len(), |len, field| len + 1 + field.len())
+            > MAX_CREDENTIAL_LEN
+        {
+            return Err(Verdict::Malformed);
         }
-        let tag = self.encoding.decode(presented.token).ok_or(Verdict::Malformed)?;
-
-        let link =
-            SignedMessage { message: self.signing.message.pieces(request.inputs), tag: &tag };
-        let key = self.signing.keys.verify(request, None, &link, now)?;
-        let claims = Claims {
-            key_id: key.id,
-            key_place: key.place,
-            link: tag.words(),
-            expires_at: validity.last_second,
-            ..Claims::default()
-        };
-        Ok(policy.judge(request, validity, key.life, claims, || true, now))
+        Ok(Some(Presented { is_missing, ..presented }))
     }
 }
