@@ -10,11 +10,13 @@ use secure_link::{
     Algorithm, Encoding, Escape, SchemeKind, Scope, SecretFormat, TimeField, parse_date,
 };
 
+use crate::text::seconds;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; verify and explain: the link is granted
   1  verify and explain: the link is refused
-  2  the flags or the URL cannot be used
+  2  the flags, the URL or the configuration cannot be used
   3  a secret or a file cannot be read or written
   4  sign: the link that was made would not verify";
 
@@ -68,29 +70,8 @@ fn scope_from_name(name: &[u8]) -> Option<Scope> {
     Scope::ALL.iter().copied().find(|scope| scope.name().as_bytes() == name)
 }
 
-/// Seconds, or with one of nginx's units: `90`, `15m`, `1h30m`, `7d`.
 fn duration(text: &str) -> Result<i64, String> {
-    let wrong = || "a time is like 90, 15m, 1h30m or 7d".to_owned();
-    let mut total = 0i64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, tail) = rest.split_at_checked(digits).ok_or_else(wrong)?;
-        let number: i64 = number.parse().map_err(|_| wrong())?;
-        let mut tail = tail.chars();
-        let unit = match tail.next() {
-            None | Some('s') => 1,
-            Some('m') => 60,
-            Some('h') => 3600,
-            Some('d') => 86_400,
-            Some('w') => 604_800,
-            Some(_) => return Err(wrong()),
-        };
-        let seconds = number.checked_mul(unit).ok_or_else(wrong)?;
-        total = total.checked_add(seconds).ok_or_else(wrong)?;
-        rest = tail.as_str();
-    }
-    if text.is_empty() { Err(wrong()) } else { Ok(total) }
+    seconds(text.as_bytes()).ok_or_else(|| "a time is like 90, 15m, 1h30m or 7d".to_owned())
 }
 
 /// A point in time.
@@ -115,10 +96,43 @@ fn header(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// The policy of a location, in place of flags.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Policy, from nginx.conf")]
+pub struct ConfArgs {
+    /// The configuration: the file that nginx begins with
+    ///
+    /// The policy is that of a location of it, with all that it inherits and includes. Secrets are
+    /// read where it says they are, unless --secret-file or --secret-env gives them.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "scheme", "credential", "message", "time", "algorithm", "encoding", "salt_file",
+            "escape_early", "region", "service", "scope", "leeway", "max_lifetime", "methods",
+            "require",
+        ]
+    )]
+    pub conf: Option<PathBuf>,
+    /// What is written behind "location" [default: the one that serves the URL]
+    #[arg(long, value_name = "LOCATION", requires = "conf")]
+    pub location: Option<String>,
+    /// A server's name or address, as in "server_name" or "listen"
+    ///
+    /// Needed where several servers could be meant, and none has the name of the URL's host.
+    #[arg(long, value_name = "NAME", requires = "conf")]
+    pub server: Option<String>,
+    /// Where relative names in the configuration begin [default: the directory of --conf]
+    #[arg(long, value_name = "DIR", requires = "conf")]
+    pub prefix: Option<PathBuf>,
+}
+
 /// What a location says of its links, by flags that are named as its directives.
 #[derive(Args, Clone, Default)]
-#[command(next_help_heading = "Policy, as in nginx.conf")]
+#[command(next_help_heading = "Policy, by flags")]
 pub struct PolicyArgs {
+    #[command(flatten)]
+    pub conf: ConfArgs,
     /// How links are written [default: template]
     #[arg(long, value_parser = one_of(SchemeKind::ALL.iter().map(|s| s.name()), SchemeKind::from_name))]
     pub scheme: Option<SchemeKind>,
@@ -201,6 +215,13 @@ pub struct KeyArgs {
     /// The id of the key
     #[arg(long, value_name = "ID")]
     pub key_id: Option<String>,
+}
+
+impl KeyArgs {
+    /// Whether they say where the secret is.
+    pub fn are_given(&self) -> bool {
+        !self.secret_file.is_empty() || self.secret_env.is_some()
+    }
 }
 
 #[derive(Args)]
@@ -329,18 +350,6 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_have_the_units_of_nginx() {
-        for (text, seconds) in
-            [("90", 90), ("15m", 900), ("1h30m", 5400), ("7d", 604_800), ("1w1s", 604_801)]
-        {
-            assert_eq!(duration(text), Ok(seconds), "{text}");
-        }
-        for text in ["", "h", "1x", "-1", "1.5h", "99999999999999999999", "9223372036854775807w"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! A policy, a request and a time: all that a check depends on.
 
 use bumpalo::Bump;
-use secure_link::{Arena, Check, Mode, Request, SignedText, Verdict, signed_texts, verify};
+use secure_link::{
+    Algorithm, Arena, Check, Mode, Request, SignedText, Template, Variable, Variables, Verdict,
+    signed_texts, verify,
+};
 
 use crate::args::{CheckArgs, PolicyArgs};
-use crate::error::Error;
+use crate::conf;
+use crate::error::{Error, usage};
 use crate::offer::{Inputs, Offer};
 use crate::policy::Compiled;
-use crate::secret::{self, Reading, SecretText};
+use crate::settings::{Limited, Settings};
 use crate::url::Url;
 
 /// All that a check depends on.
@@ -17,6 +21,32 @@ pub struct Case {
     pub offer: Offer,
     pub inputs: Inputs,
     pub now: i64,
+    /// Whether the check is one that decides.
+    pub mode: Mode,
+    /// What withdraws an authentic link.
+    revoke: Vec<Revoking>,
+    limits: Vec<Limited>,
+    /// The id that the configuration demands of the key, if it does.
+    pub written_id: Option<Vec<u8>>,
+    /// The algorithm of the key that has it, or of the first one.
+    pub algorithm: Algorithm,
+}
+
+/// A value that withdraws an authentic link, in parts.
+#[derive(Clone)]
+struct Revoking {
+    template: Template,
+    values: Vec<RevokingInput>,
+}
+
+/// The value of a variable of it.
+#[derive(Clone)]
+enum RevokingInput {
+    Known(Vec<u8>),
+    /// What the check itself finds out, by its name.
+    Own(String),
+    /// Nobody has said it: the error.
+    Unknown(String),
 }
 
 /// The memory of a check.
@@ -34,26 +64,56 @@ pub fn system_time() -> i64 {
     since.ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(0)
 }
 
+/// The settings of a command line: those of its flags, or of a location.
+pub fn settings(policy: &PolicyArgs, url: &Url) -> Result<Settings, Error> {
+    match &policy.conf.conf {
+        Some(file) => conf::settings(file, policy, url),
+        None => policy.settings(),
+    }
+}
+
 impl Case {
-    /// The case of a command line, and the secrets that it names.
-    pub fn of(args: &CheckArgs) -> Result<(Self, Vec<SecretText>), Error> {
-        let secrets = secret::secrets(&args.policy.keys)?;
-        let offer = Offer::new(&Url::parse(&args.url)?, &args.request);
+    /// The case of a command line, and its settings.
+    pub fn of(args: &CheckArgs) -> Result<(Self, Settings), Error> {
+        let url = Url::parse(&args.url)?;
+        let settings = settings(&args.policy, &url)?;
+        if args.policy.conf.conf.is_some() && args.policy.keys.key_id.is_some() {
+            let replaces = args.policy.keys.are_given();
+            if !replaces {
+                return Err(usage("--key-id: the configuration says which keys verify"));
+            }
+        }
+        let offer = Offer::new(&url, &args.request);
         let now = args.now.unwrap_or_else(system_time);
-        let case = Case::new(&args.policy, &secrets, args.policy.reading(), offer, now)?;
-        Ok((case, secrets))
+        let case = Case::new(&settings, offer, now)?;
+        // A value that nobody knows matters where it would decide.
+        let unknown = case.revoke.iter().flat_map(|value| &value.values).find_map(|value| {
+            let RevokingInput::Unknown(error) = value else { return None };
+            Some(error.clone())
+        });
+        match unknown.filter(|_| case.is_authentic()) {
+            Some(error) => Err(usage(error)),
+            None => Ok((case, settings)),
+        }
     }
 
-    pub fn new(
-        policy: &PolicyArgs,
-        secrets: &[SecretText],
-        reading: Reading,
-        offer: Offer,
-        now: i64,
-    ) -> Result<Self, Error> {
-        let compiled = policy.compile_with(secrets, reading)?;
-        let inputs = offer.inputs(&compiled.variables, &policy.set)?;
-        Ok(Case { compiled, offer, inputs, now })
+    pub fn new(settings: &Settings, offer: Offer, now: i64) -> Result<Self, Error> {
+        let compiled = settings.compile()?;
+        let inputs = offer.inputs(&compiled.variables, &settings.set, &settings.origin)?;
+        let revoke = settings.revoke.iter().map(|text| Revoking::new(text, &offer, settings));
+        let revoke = revoke.collect::<Result<_, _>>()?;
+        let written_id = settings.keys.written_id().map(|id| {
+            let mut variables = Variables::default();
+            let id = Template::parse(id, &mut variables)?;
+            let inputs = offer.inputs(&variables, &settings.set, &settings.origin)?.values;
+            let inputs: Vec<_> = inputs.iter().map(Vec::as_slice).collect();
+            Ok::<_, Error>(id.pieces(&inputs).collect::<Vec<_>>().concat())
+        });
+        let written_id = written_id.transpose()?;
+        let algorithm = settings.algorithm_of(written_id.as_deref());
+        let limits = settings.limits.clone();
+        let mode = settings.mode;
+        Ok(Case { compiled, offer, inputs, now, mode, revoke, limits, written_id, algorithm })
     }
 
     /// Calls `use_request` with the request.
@@ -69,7 +129,7 @@ impl Case {
             query: self.offer.query.as_bytes(),
             host: self.offer.host.as_bytes(),
             client: &self.offer,
-            mode: Mode::Enforced,
+            mode: self.mode,
             arena: &memory,
         })
     }
@@ -80,12 +140,72 @@ impl Case {
         use_check: impl FnOnce(&Check<'_>, &dyn Fn(&str) -> Option<Vec<u8>>) -> R,
     ) -> R {
         self.with_request(|request| {
-            let check = verify(&self.compiled.policy, request, self.now);
+            let mut check = verify(&self.compiled.policy, request, self.now);
+            let claim = |name: &str| {
+                check.claims?.named(name.as_bytes(), request.arena).map(<[u8]>::to_vec)
+            };
+            let own = |name: &str| self.own_value(&check, &claim, name);
+            let is_revoked =
+                check.claims.is_some() && self.revoke.iter().any(|value| is_set(&value.join(&own)));
+            if is_revoked {
+                check.revoke();
+            } else if check.verdict == Verdict::Granted && !self.can_be_limited(&check) {
+                check.verdict = Verdict::Malformed;
+            }
             let claim = |name: &str| {
                 check.claims?.named(name.as_bytes(), request.arena).map(<[u8]>::to_vec)
             };
             use_check(&check, &claim)
         })
+    }
+
+    /// The value of a variable that the check fills; empty for one that it does not.
+    fn own_value(
+        &self,
+        check: &Check<'_>,
+        claim: &dyn Fn(&str) -> Option<Vec<u8>>,
+        name: &str,
+    ) -> Vec<u8> {
+        let claims = check.claims.unwrap_or_default();
+        let seconds = |at: Option<i64>| at.map(|at| at.to_string().into_bytes());
+        match name {
+            "secure_link_hmac_status" => check.verdict.word().into(),
+            "secure_link_hmac_key_id" => claims.key_id.into(),
+            "secure_link_hmac_subject" => claims.subject.into(),
+            "secure_link_hmac_expires_at" => seconds(claims.expires_at).unwrap_or_default(),
+            "secure_link_hmac_remaining" => {
+                let remaining = claims.expires_at.map(|at| at.saturating_sub(self.now));
+                seconds(remaining).unwrap_or_default()
+            }
+            _ => match name.strip_prefix("secure_link_hmac_claim_") {
+                Some(name) => claim(name).unwrap_or_default(),
+                None => Vec::new(),
+            },
+        }
+    }
+
+    /// Whether a link says what its limits need.
+    fn can_be_limited(&self, check: &Check<'_>) -> bool {
+        let claims = check.claims.unwrap_or_default();
+        self.mode != Mode::Enforced
+            || self.limits.iter().all(|limit| match limit {
+                Limited::Expiry => claims.expires_at.is_some(),
+                Limited::Subject => !claims.subject.is_empty(),
+            })
+    }
+
+    /// The value that withdraws the link, and its position in `secure_link_hmac_revoke`.
+    pub fn revoked_by(&self) -> Option<(usize, Vec<u8>)> {
+        self.check(|check, claim| {
+            let own = |name: &str| self.own_value(check, claim, name);
+            let mut values = self.revoke.iter().map(|value| value.join(&own)).enumerate();
+            values.find(|(_, value)| check.claims.is_some() && is_set(value))
+        })
+    }
+
+    /// The same case in which nothing is limited.
+    pub fn unlimited(&self) -> Self {
+        Case { limits: Vec::new(), ..self.clone() }
     }
 
     pub fn verdict(&self) -> Verdict {
@@ -102,12 +222,13 @@ impl Case {
     }
 
     /// What is known of a check.
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self, settings: &Settings) -> Summary {
         self.check(|check, _| {
             let claims = check.claims.unwrap_or_default();
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             Summary {
                 verdict: check.verdict,
+                status: settings.origin.status(check.verdict),
                 is_authentic: check.claims.is_some(),
                 key_id: text(claims.key_id),
                 subject: text(claims.subject),
@@ -118,9 +239,45 @@ impl Case {
     }
 }
 
+impl Revoking {
+    fn new(text: &[u8], offer: &Offer, settings: &Settings) -> Result<Self, Error> {
+        let mut variables = Variables::default();
+        let template = Template::parse(text, &mut variables)?;
+        let value = |variable: &Variable| match variable {
+            Variable::Named(name) if name.starts_with("secure_link_hmac") => {
+                RevokingInput::Own(name.to_string())
+            }
+            _ => match offer.input(variable, &settings.set, &settings.origin) {
+                Ok(value) => RevokingInput::Known(value),
+                Err(error) => RevokingInput::Unknown(error.to_string()),
+            },
+        };
+        Ok(Revoking { template, values: variables.as_slice().iter().map(value).collect() })
+    }
+
+    /// The value, with what the check itself says.
+    fn join(&self, own: &dyn Fn(&str) -> Vec<u8>) -> Vec<u8> {
+        let values = self.values.iter().map(|value| match value {
+            RevokingInput::Known(value) => value.clone(),
+            RevokingInput::Own(name) => own(name),
+            RevokingInput::Unknown(_) => Vec::new(),
+        });
+        let values: Vec<_> = values.collect();
+        let inputs: Vec<_> = values.iter().map(Vec::as_slice).collect();
+        self.template.pieces(&inputs).collect::<Vec<_>>().concat()
+    }
+}
+
+/// Whether a value is one that nginx takes for true.
+fn is_set(value: &[u8]) -> bool {
+    !value.is_empty() && value != b"0"
+}
+
 /// What is known of a check.
 pub struct Summary {
     pub verdict: Verdict,
+    /// The status with which nginx refuses it.
+    pub status: Option<u16>,
     pub is_authentic: bool,
     pub key_id: String,
     pub subject: String,
@@ -133,7 +290,7 @@ impl Summary {
     pub fn json(&self) -> serde_json::Map<String, serde_json::Value> {
         let fields = serde_json::json!({
             "verdict": self.verdict.word(),
-            "status": self.verdict.default_status(),
+            "status": self.status,
             "authentic": self.is_authentic,
             "key_id": self.key_id,
             "subject": self.subject,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use secure_link::{FieldsError, KeyringError, SecretFormatError, TemplateError};
 
+use crate::conf::Place;
+
 /// An error; its text never has a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -16,6 +18,10 @@ pub enum Error {
     Credential(#[from] FieldsError),
     #[error("--key-id: {0}")]
     KeyId(#[from] KeyringError),
+    #[error("{at}: {text}")]
+    Conf { at: Place, text: String },
+    #[error("{at}: \"include\" {}: {error}", path.display())]
+    Included { at: Place, path: PathBuf, error: io::Error },
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
     #[error("the secret of {from}: {error}")]
@@ -31,11 +37,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// A mistake in a configuration.
+    pub fn conf(at: &Place, text: impl Into<String>) -> Self {
+        Error::Conf { at: at.clone(), text: text.into() }
+    }
+
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Error::Usage(_) | Error::Template(_) | Error::Credential(_) | Error::KeyId(_) => 2,
-            Error::File { .. }
+            Error::Usage(_)
+            | Error::Template(_)
+            | Error::Credential(_)
+            | Error::KeyId(_)
+            | Error::Conf { .. } => 2,
+            Error::Included { .. }
+            | Error::File { .. }
             | Error::SecretFormat { .. }
             | Error::Secret(_)
             | Error::Output(_)

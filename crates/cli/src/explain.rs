@@ -7,22 +7,23 @@ use crate::args::CheckArgs;
 use crate::case::{Case, Summary};
 use crate::error::Error;
 use crate::reasons::{Reasons, jwt_part};
+use crate::settings::{Origin, Settings};
 use crate::text::{date, dump, printable, span};
 use crate::{Outcome, print, verify};
 
 pub fn run(args: &CheckArgs) -> Result<Outcome, Error> {
-    let (case, secrets) = Case::of(args)?;
-    let summary = case.summary();
+    let (case, settings) = Case::of(args)?;
+    let summary = case.summary(&settings);
     let signed = case.signed_texts().unwrap_or_default();
-    let mut reasons = Reasons::find(&case, &args.policy, &secrets);
-    for finding in case.compiled.findings() {
+    let mut reasons = Reasons::find(&case, &settings);
+    for finding in settings.findings(&case.compiled) {
         reasons
             .change
             .push(format!("nginx refuses this policy where links are enforced: {finding}"));
     }
     let text = match args.json {
-        true => as_json(&case, &summary, &signed, reasons),
-        false => as_text(&case, &summary, &signed, &reasons),
+        true => as_json(&case, &settings, &summary, &signed, reasons),
+        false => as_text(&case, &settings, &summary, &signed, &reasons),
     };
     print(text.as_bytes())?;
     Ok(verify::outcome(summary.verdict))
@@ -44,12 +45,21 @@ fn parts(case: &Case, signed: &[SignedText]) -> Vec<(String, String)> {
     parts
 }
 
-fn as_text(case: &Case, summary: &Summary, signed: &[SignedText], reasons: &Reasons) -> String {
-    let status = match summary.verdict.default_status() {
+fn as_text(
+    case: &Case,
+    settings: &Settings,
+    summary: &Summary,
+    signed: &[SignedText],
+    reasons: &Reasons,
+) -> String {
+    let status = match summary.status {
         Some(status) => format!(" ({status})"),
         None => String::new(),
     };
     let mut lines = vec![format!("verdict: {}{status}", summary.verdict.word())];
+    if let Origin::Conf(conf) = &settings.origin {
+        lines.push(format!("policy:  {} ({})", conf.location, conf.at));
+    }
     lines.push(format!("time:    {}", date(case.now)));
     if summary.is_authentic {
         let id = match summary.key_id.as_str() {
@@ -75,7 +85,7 @@ fn as_text(case: &Case, summary: &Summary, signed: &[SignedText], reasons: &Reas
     for SignedText { name, text } in signed {
         lines.push(format!("\n{name}, {} bytes:\n{}", text.len(), dump(text).trim_end()));
     }
-    if has_salt(case) {
+    if settings.salt.is_some() {
         lines.push("  and the salt, which is not shown".to_owned());
     }
     for (title, texts) in [("why:", &reasons.why), ("what to change:", &reasons.change)] {
@@ -87,22 +97,28 @@ fn as_text(case: &Case, summary: &Summary, signed: &[SignedText], reasons: &Reas
     lines.join("\n") + "\n"
 }
 
-fn as_json(case: &Case, summary: &Summary, signed: &[SignedText], reasons: Reasons) -> String {
+fn as_json(
+    case: &Case,
+    settings: &Settings,
+    summary: &Summary,
+    signed: &[SignedText],
+    reasons: Reasons,
+) -> String {
     let mut map = summary.json();
     let texts = signed.iter().map(|SignedText { name, text }| {
         json!({ "name": name, "text": printable(text), "hex": hex::encode(text) })
     });
     let read: serde_json::Map<_, _> =
         parts(case, signed).into_iter().map(|(name, text)| (name, Value::String(text))).collect();
+    if let Origin::Conf(conf) = &settings.origin {
+        let policy = json!({ "location": conf.location, "at": conf.at.to_string() });
+        map.insert("policy".to_owned(), policy);
+    }
     map.insert("time".to_owned(), case.now.into());
     map.insert("read".to_owned(), Value::Object(read));
     map.insert("signed".to_owned(), texts.collect());
-    map.insert("salted".to_owned(), has_salt(case).into());
+    map.insert("salted".to_owned(), settings.salt.is_some().into());
     map.insert("why".to_owned(), reasons.why.into());
     map.insert("change".to_owned(), reasons.change.into());
     format!("{}\n", Value::Object(map))
-}
-
-fn has_salt(case: &Case) -> bool {
-    case.compiled.salt.is_some()
 }

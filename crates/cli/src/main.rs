@@ -3,14 +3,17 @@
 
 mod args;
 mod case;
+mod conf;
 mod error;
 mod explain;
+mod flags;
 mod keygen;
 mod manual;
 mod offer;
 mod policy;
 mod reasons;
 mod secret;
+mod settings;
 mod sign;
 mod text;
 mod url;

@@ -6,6 +6,7 @@ use secure_link::{ArgumentNames, Client, Variable, Variables, read_arguments};
 
 use crate::args::RequestArgs;
 use crate::error::{Error, usage};
+use crate::settings::Origin;
 use crate::url::{Url, server_name};
 
 /// A request.
@@ -58,7 +59,12 @@ impl Offer {
 
     /// The values of variables, and whether one of them can be read in two ways, as an argument
     /// that occurs twice can.
-    pub fn inputs(&self, variables: &Variables, set: &[(String, String)]) -> Result<Inputs, Error> {
+    pub fn inputs(
+        &self,
+        variables: &Variables,
+        set: &[(String, String)],
+        origin: &Origin,
+    ) -> Result<Inputs, Error> {
         let mut arguments = ArgumentNames::default();
         for variable in variables.as_slice() {
             if let Some(name) = variable.argument() {
@@ -69,27 +75,44 @@ impl Offer {
         let mut is_unreadable = read_arguments(self.query.as_bytes(), &arguments, &mut values);
         let mut inputs = Vec::new();
         for variable in variables.as_slice() {
-            let name = variable.to_string();
-            let name = name.strip_prefix('$').unwrap_or_default();
-            let given = set.iter().rfind(|(set, _)| set.eq_ignore_ascii_case(name));
-            if let Some((_, value)) = given {
-                inputs.push(value.clone().into_bytes());
-                continue;
-            }
-            if let Some(argument) = variable.argument() {
-                let value = values.get(arguments.insert(argument.as_bytes())).copied().flatten();
-                inputs.push(value.unwrap_or_default().to_vec());
-                continue;
-            }
-            let value = self.value(variable, name).ok_or_else(|| {
-                usage(format!(
-                    "the value of ${name} does not follow from the URL: --set '{name}=...'"
-                ))
-            })?;
-            is_unreadable |= name == "host" && value.iter().any(|byte| b"/|&".contains(byte));
+            let value = self.input(variable, set, origin)?;
+            let is_host = matches!(variable, Variable::Named(name) if **name == *"host");
+            is_unreadable |= is_host && value.iter().any(|byte| b"/|&".contains(byte));
             inputs.push(value);
         }
         Ok(Inputs { values: inputs, is_unreadable })
+    }
+
+    /// The value of a variable.
+    pub fn input(
+        &self,
+        variable: &Variable,
+        set: &[(String, String)],
+        origin: &Origin,
+    ) -> Result<Vec<u8>, Error> {
+        let text = variable.to_string();
+        let name = text.trim_start_matches('$');
+        let given = set.iter().rfind(|(set, _)| set.eq_ignore_ascii_case(name));
+        if let Some((_, value)) = given {
+            return Ok(value.clone().into_bytes());
+        }
+        let definition = origin.definition(name);
+        if definition.is_none() {
+            if let Some(argument) = variable.argument() {
+                let mut names = ArgumentNames::default();
+                names.insert(argument.as_bytes());
+                let mut values = [None];
+                read_arguments(self.query.as_bytes(), &names, &mut values);
+                let [value] = values;
+                return Ok(value.unwrap_or_default().to_vec());
+            }
+            if let Some(value) = self.value(variable, name) {
+                return Ok(value);
+            }
+        }
+        let why = definition.unwrap_or_else(|| "does not follow from the URL".to_owned());
+        let user = origin.user(variable).unwrap_or_default();
+        Err(usage(format!("{user}the value of {text} {why}: say it by --set '{name}=...'")))
     }
 
     fn value(&self, variable: &Variable, name: &str) -> Option<Vec<u8>> {
@@ -168,7 +191,7 @@ mod tests {
         let mut variables = Variables::default();
         Template::parse(text.as_bytes(), &mut variables).unwrap();
         let set: Vec<_> = set.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
-        let inputs = Offer::new(&url, request).inputs(&variables, &set).ok()?;
+        let inputs = Offer::new(&url, request).inputs(&variables, &set, &Origin::Flags).ok()?;
         let text = inputs.values.iter().map(|value| String::from_utf8_lossy(value).into_owned());
         Some((text.collect::<Vec<_>>().join("\n"), inputs.is_unreadable))
     }

@@ -33,36 +33,20 @@ pub enum Reading {
 /// The text of a secret, and where it is from.
 pub struct SecretText {
     text: Zeroizing<Vec<u8>>,
+    /// How it is written; `None` if the text is the secret.
+    format: Option<SecretFormat>,
     from: String,
 }
 
 impl SecretText {
-    /// The secret itself.
-    pub fn read(&self, reading: Reading) -> Result<Zeroizing<Vec<u8>>, Error> {
-        match reading {
-            Reading::Format(format) => format
-                .decode(&self.text)
-                .map_err(|error| Error::SecretFormat { from: self.from.clone(), error }),
-            Reading::WithLineEnd => Ok(self.text.clone()),
-            Reading::AddedLineEnd => {
-                let mut text = self.text.clone();
-                text.push(b'\n');
-                Ok(text)
-            }
-        }
-    }
-}
-
-/// Reads the secrets that the flags name.
-pub fn secrets(args: &KeyArgs) -> Result<Vec<SecretText>, Error> {
-    let texts = if args.secret_file.is_empty() {
-        vec![from_environment(args.secret_env.as_deref())?]
-    } else {
-        args.secret_file.iter().map(|path| from_file(path)).collect::<Result<_, _>>()?
-    };
-    let format = args.key_format.unwrap_or_default();
-    for text in &texts {
-        let secret = text.read(Reading::Format(format))?;
+    /// A text, which is not empty and can be read.
+    pub fn new(
+        text: Zeroizing<Vec<u8>>,
+        format: Option<SecretFormat>,
+        from: String,
+    ) -> Result<Self, Error> {
+        let text = SecretText { text, format, from };
+        let secret = text.read(None)?;
         if secret.is_empty() {
             return Err(Error::Secret(format!("the secret of {} is empty", text.from)));
         }
@@ -73,14 +57,50 @@ pub fn secrets(args: &KeyArgs) -> Result<Vec<SecretText>, Error> {
                 text.from
             ));
         }
+        Ok(text)
     }
-    Ok(texts)
+
+    /// The text of a file.
+    pub fn of_file(path: &Path, format: SecretFormat) -> Result<Self, Error> {
+        SecretText::new(from_file(path)?, Some(format), path.display().to_string())
+    }
+
+    /// How it is written.
+    pub fn format(&self) -> Option<SecretFormat> {
+        self.format
+    }
+
+    /// The secret itself, read as it is written or in another way.
+    pub fn read(&self, reading: Option<Reading>) -> Result<Zeroizing<Vec<u8>>, Error> {
+        match reading.or(self.format.map(Reading::Format)) {
+            None => Ok(self.text.clone()),
+            Some(Reading::Format(format)) => format
+                .decode(&self.text)
+                .map_err(|error| Error::SecretFormat { from: self.from.clone(), error }),
+            Some(Reading::WithLineEnd) => Ok(self.text.clone()),
+            Some(Reading::AddedLineEnd) => {
+                let mut text = self.text.clone();
+                text.push(b'\n');
+                Ok(text)
+            }
+        }
+    }
+}
+
+/// Reads the secrets that the flags name.
+pub fn secrets(args: &KeyArgs) -> Result<Vec<SecretText>, Error> {
+    let format = args.key_format.unwrap_or_default();
+    if args.secret_file.is_empty() {
+        let text = from_environment(args.secret_env.as_deref())?;
+        return Ok(vec![SecretText::new(text, Some(format), "the environment".to_owned())?]);
+    }
+    args.secret_file.iter().map(|path| SecretText::of_file(path, format)).collect()
 }
 
 /// Reads the salt of EdgeAuth, if there is one.
 pub fn salt(file: Option<&Path>) -> Result<Option<Box<[u8]>>, Error> {
     let text = match file {
-        Some(path) => from_file(path)?.text,
+        Some(path) => from_file(path)?,
         None => match std::env::var_os(SALT_VARIABLE) {
             Some(text) => Zeroizing::new(text.into_vec()),
             None => return Ok(None),
@@ -92,7 +112,7 @@ pub fn salt(file: Option<&Path>) -> Result<Option<Box<[u8]>>, Error> {
     Ok(Some(decoded.as_slice().into()))
 }
 
-fn from_environment(name: Option<&str>) -> Result<SecretText, Error> {
+fn from_environment(name: Option<&str>) -> Result<Zeroizing<Vec<u8>>, Error> {
     // The name is not repeated: somebody may have written the secret in its place.
     let missing = match name {
         Some(_) => "the environment variable of --secret-env is not set",
@@ -103,10 +123,10 @@ fn from_environment(name: Option<&str>) -> Result<SecretText, Error> {
         return Err(usage("--secret-env is the name of an environment variable"));
     }
     let text = std::env::var_os(name).ok_or_else(|| usage(missing))?;
-    Ok(SecretText { text: Zeroizing::new(text.into_vec()), from: "the environment".to_owned() })
+    Ok(Zeroizing::new(text.into_vec()))
 }
 
-fn from_file(path: &Path) -> Result<SecretText, Error> {
+fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let failed = |error| Error::File { path: path.to_owned(), error };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
@@ -121,7 +141,7 @@ fn from_file(path: &Path) -> Result<SecretText, Error> {
             path.display()
         )));
     }
-    Ok(SecretText { text, from: path.display().to_string() })
+    Ok(text)
 }
 
 /// Reads a text that is no secret; `-` is standard input.

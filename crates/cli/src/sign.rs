@@ -1,17 +1,19 @@
 //! `secure-link sign`.
 
 use secure_link::{
-    Encoding, Fields, Scheme, SchemeKind, Scope, Template, TimeField, Variable, Verdict, edgeauth,
-    jwt, sigv4,
+    Encoding, Fields, Key, Piece, Scheme, SchemeKind, Scope, Template, TimeField, Variable,
+    Variables, Verdict, edgeauth, jwt, sigv4,
 };
 use serde_json::{Map, Value, json};
 
-use crate::args::{LinkArgs, PolicyArgs, RequestArgs, SignArgs};
-use crate::case::{Case, system_time};
+use crate::args::{LinkArgs, RequestArgs, SignArgs};
+use crate::case::{self, Case, system_time};
 use crate::error::{Error, usage};
 use crate::offer::Offer;
 use crate::policy::Compiled;
-use crate::secret::{self, SecretText};
+use crate::secret;
+use crate::settings::Settings;
+use crate::text::printable;
 use crate::url::{Url, decode, encode_value};
 use crate::{Outcome, print, warn};
 
@@ -34,13 +36,13 @@ struct Link {
 
 pub fn run(args: &SignArgs) -> Result<Outcome, Error> {
     let signer = Signer::new(args)?;
-    let link = match signer.policy.kind() {
+    let link = match signer.settings.kind {
         SchemeKind::Template => signer.template()?,
         SchemeKind::Jwt => signer.jwt()?,
         SchemeKind::EdgeAuth => signer.edgeauth()?,
         SchemeKind::SigV4 => signer.sigv4()?,
     };
-    for finding in signer.compiled.findings() {
+    for finding in signer.settings.findings(&signer.compiled) {
         warn(&format!("warning: nginx refuses this policy where links are enforced: {finding}"));
     }
     let expires_at = if args.token_only { None } else { signer.try_out(&link)? };
@@ -79,28 +81,37 @@ fn title(name: &str) -> String {
 
 struct Signer<'a> {
     args: &'a SignArgs,
-    policy: &'a PolicyArgs,
     link: &'a LinkArgs,
-    secrets: Vec<SecretText>,
+    settings: Settings,
     compiled: Compiled,
+    /// The key that signs, and its id.
+    key: Key,
+    key_id: Option<String>,
+    /// What says which key it is, where that is no argument.
+    placed: Placed,
     url: Url,
     now: i64,
 }
 
 impl<'a> Signer<'a> {
     fn new(args: &'a SignArgs) -> Result<Self, Error> {
-        let (policy, link) = (&args.policy, &args.link);
-        check_flags(policy.kind(), link)?;
-        let secrets = secret::secrets(&policy.keys)?;
-        Ok(Signer {
-            args,
-            policy,
-            link,
-            compiled: policy.compile(&secrets)?,
-            secrets,
-            url: Url::parse(&args.url)?,
-            now: args.now.unwrap_or_else(system_time),
-        })
+        let mut url = Url::parse(&args.url)?;
+        let settings = case::settings(&args.policy, &url)?;
+        check_flags(settings.kind, &args.link)?;
+        let compiled = settings.compile()?;
+        let now = args.now.unwrap_or_else(system_time);
+        let (key_id, mut placed) = choose_key(args, &settings, &url)?;
+        if !placed.arguments.is_empty() {
+            url = Url::parse(&url.with_target(&placed.target(&url)))?;
+            placed.arguments.clear();
+        }
+        let key = settings.signing_key(key_id.as_deref(), now)?;
+        Ok(Signer { args, link: &args.link, settings, compiled, key, key_id, placed, url, now })
+    }
+
+    /// The name of a setting where it is said.
+    fn name(&self, flag: &str) -> String {
+        self.settings.origin.name(flag)
     }
 
     fn offer(&self, url: &Url, headers: &[(String, String)]) -> Offer {
@@ -117,16 +128,16 @@ impl<'a> Signer<'a> {
     /// Checks the link that was made; its expiry.
     fn try_out(&self, link: &Link) -> Result<Option<i64>, Error> {
         let url = Url::parse(&self.url.with_target(&link.target))?;
-        let mut policy = self.policy.clone();
-        policy.set.extend(link.set.iter().cloned());
+        let mut settings = self.settings.clone();
+        settings.set.extend(link.set.iter().cloned());
         let offer = self.offer(&url, &link.headers);
-        let case = Case::new(&policy, &self.secrets, policy.reading(), offer, self.now)?;
-        let summary = case.summary();
+        let case = Case::new(&settings, offer, self.now)?;
+        let summary = case.summary(&settings);
         match summary.verdict {
             verdict if !summary.is_authentic => return Err(Error::NotVerified(verdict.word())),
             Verdict::Granted => {}
             verdict => warn(&format!(
-                "warning: for this URL the same flags would refuse the link now: {}",
+                "warning: for this URL the policy would refuse the link now: {}",
                 verdict.word()
             )),
         }
@@ -150,21 +161,22 @@ impl<'a> Signer<'a> {
         let Scheme::Template(scheme) = &self.compiled.policy.scheme else {
             return Err(usage("it is no template"));
         };
-        let no_credential = || usage("there is no --credential");
+        let no_credential = || usage("it is not said where the credential is");
         let fields = scheme.credentials.first().ok_or_else(no_credential)?;
         let mut placed = self.place_times(fields, scheme.time)?;
 
         // The message is that of the link without its token.
         let url = Url::parse(&self.url.with_target(&placed.target(&self.url)))?;
-        let mut policy = self.policy.clone();
+        let mut settings = self.settings.clone();
         for variable in self.compiled.variables_of(fields.token()) {
-            policy.set.insert(0, (variable_name(variable), String::new()));
+            settings.set.insert(0, (variable_name(variable), String::new()));
         }
-        policy.set.extend(placed.set.iter().cloned());
+        settings.set.extend(placed.set.iter().cloned());
         let offer = self.offer(&url, &placed.headers());
-        let case = Case::new(&policy, &self.secrets, policy.reading(), offer, self.now)?;
-        let tag = case.with_request(|request| scheme.signing.sign(request, self.now));
-        let tag = tag.ok_or_else(|| Error::Secret("there is no secret that signs".to_owned()))?;
+        let inputs =
+            offer.inputs(&self.compiled.variables, &settings.set, &settings.origin)?.values;
+        let inputs: Vec<_> = inputs.iter().map(Vec::as_slice).collect();
+        let tag = self.key.sign(scheme.signing.message.pieces(&inputs));
         let mut text = [0; Encoding::MAX_LEN];
         let token = scheme.encoding.encode(&tag, &mut text);
         let token = String::from_utf8_lossy(token).into_owned();
@@ -176,10 +188,13 @@ impl<'a> Signer<'a> {
 
     /// The time and the lifetime of a template's link, where they belong.
     fn place_times(&self, fields: &Fields, time: TimeField) -> Result<Placed, Error> {
-        let mut placed = Placed::default();
+        let mut placed = self.placed.clone();
+        let credential = self.name("credential");
         // In a token alone, variables have values, and places do not matter.
         let mut put = |template: &Template, what: &str, value: &str| match template.literal() {
-            Some(_) => Err(usage(format!("the {what} of --credential is not a variable"))),
+            Some(_) => Err(usage(format!("the {what} of {credential} is not a variable"))),
+            // Somebody has said it.
+            None if self.is_set(template) => Ok(()),
             None => {
                 placed.place(self.place(template, what)?, value);
                 Ok(())
@@ -201,7 +216,9 @@ impl<'a> Signer<'a> {
         }
         match fields.lifetime() {
             Some(_) if time.is_expiry() => {
-                return Err(usage("--credential: with a time of expiry there is no lifetime"));
+                return Err(usage(format!(
+                    "{credential}: with a time of expiry there is no lifetime"
+                )));
             }
             Some(template) => put(template, "lifetime", &self.lifetime().to_string())?,
             None if !time.is_expiry() && self.link.expires_in.is_some() => {
@@ -217,8 +234,7 @@ impl<'a> Signer<'a> {
             Some(path) => secret::text_file(path)?.trim().to_owned(),
             None => self.payload()?,
         };
-        let key_id = self.policy.keys.key_id.as_deref();
-        let token = jwt::sign(&payload, key_id, &self.compiled.key);
+        let token = jwt::sign(&payload, self.key_id.as_deref(), &self.key);
         let token = token.ok_or_else(|| usage("the scheme jwt has no such algorithm"))?;
         self.token_link(token)
     }
@@ -242,7 +258,7 @@ impl<'a> Signer<'a> {
             add("nbf", not_before.into())?;
         }
         match link.path.as_slice() {
-            [] if self.policy.scope == Some(Scope::Any) => {}
+            [] if self.settings.scope == Scope::Any => {}
             [] => add("path", self.literal_path()?.into())?,
             [path] => add("path", path.as_str().into())?,
             paths => add("path", paths.to_vec().into())?,
@@ -270,7 +286,7 @@ impl<'a> Signer<'a> {
 
     fn edgeauth(&self) -> Result<Link, Error> {
         let link = self.link;
-        let escape = self.policy.escape_early;
+        let escape = self.settings.escape;
         let value = |text: &String| match escape {
             Some(escape) => escape.escape(text.as_bytes()),
             None => text.clone(),
@@ -293,16 +309,16 @@ impl<'a> Signer<'a> {
             (true, Some(escape)) => Some(escape.escape(&self.url.path)),
             (true, None) => Some(self.url.sent_path.clone()),
         };
-        let salt = match &self.compiled.salt {
+        let salt = match &self.settings.salt {
             Some(salt) => Some(str::from_utf8(salt).map_err(|_| usage("the salt is not UTF-8"))?),
             None => None,
         };
-        let token = edgeauth::sign(&given, url.as_deref(), salt, &self.compiled.key);
+        let token = edgeauth::sign(&given, url.as_deref(), salt, &self.key);
         self.token_link(token.ok_or_else(|| usage("a value of an edgeauth token has no ~"))?)
     }
 
     fn sigv4(&self) -> Result<Link, Error> {
-        let key_id = self.policy.keys.key_id.as_deref();
+        let key_id = self.key_id.as_deref();
         let key_id = key_id.ok_or_else(|| usage("sigv4 needs --key-id, the access key id"))?;
         let origin = self.url.origin.as_ref();
         let origin = origin.ok_or_else(|| usage("sigv4 signs the host: give the whole URL"))?;
@@ -320,36 +336,48 @@ impl<'a> Signer<'a> {
         let arguments: Vec<_> =
             arguments.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let expires = u32::try_from(self.lifetime()).ok().filter(|e| (1..=604_800).contains(e));
+        fn name<'n>(name: &'n Option<Box<[u8]>>, default: &'n str) -> Result<&'n str, Error> {
+            let name = name.as_deref().unwrap_or(default.as_bytes());
+            str::from_utf8(name).map_err(|_| usage("the region or service is not UTF-8"))
+        }
         let presign = sigv4::Presign {
             method: self.link.method.as_deref().unwrap_or("GET"),
             host: origin.host_header(),
             path: &path,
             arguments: &arguments,
             key_id,
-            region: self.policy.region.as_deref().unwrap_or("us-east-1"),
-            service: self.policy.service.as_deref().unwrap_or("s3"),
+            region: name(&self.settings.region, "us-east-1")?,
+            service: name(&self.settings.service, "s3")?,
             expires: expires.ok_or_else(|| usage("--expires-in: 1 second to 7 days in sigv4"))?,
         };
-        let target = sigv4::sign(&presign, &self.compiled.key, self.now);
+        let target = sigv4::sign(&presign, &self.key, self.now);
         let target = target.ok_or_else(|| usage("--now: it has no date"))?;
         let token = target.rsplit('=').next().unwrap_or_default().to_owned();
-        Ok(Link { token, target, headers: Vec::new(), set: Vec::new() })
+        Ok(Link { token, target, headers: self.placed.headers(), set: Vec::new() })
     }
 
     /// The link of a token that stands in one place.
     fn token_link(&self, token: String) -> Result<Link, Error> {
-        let mut placed = Placed::default();
+        let mut placed = self.placed.clone();
         if !self.args.token_only {
             let places = match &self.compiled.policy.scheme {
                 Scheme::Jwt(scheme) => scheme.places.first(),
                 Scheme::EdgeAuth(scheme) => scheme.places.first(),
                 Scheme::Template(_) | Scheme::SigV4(_) => None,
             };
-            let place = places.ok_or_else(|| usage("there is no --credential"))?;
+            let place = places.ok_or_else(|| usage("it is not said where the credential is"))?;
             let place = self.place(place.value(), "token")?;
             placed.place_first(place, &token);
         }
         Ok(placed.link(token, &self.url))
+    }
+
+    /// Whether somebody has said the value of the variable that a field is.
+    fn is_set(&self, template: &Template) -> bool {
+        self.compiled.only_variable(template).is_some_and(|variable| {
+            let name = variable_name(variable);
+            self.settings.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(&name))
+        })
     }
 
     /// Where a field goes.
@@ -365,11 +393,55 @@ impl<'a> Signer<'a> {
                 Ok(Place::Other(variable_name(variable)))
             }
             _ => Err(usage(format!(
-                "the {what} cannot be placed: in --credential it is not an $arg_, $cookie_ or \
-                 $http_ variable; use --token-only"
+                "the {what} cannot be placed: in {} it is not an $arg_, $cookie_ or $http_ \
+                 variable; use --token-only",
+                self.name("credential")
             ))),
         }
     }
+}
+
+/// The id of the key that signs, and where a link says it: that of the flag, of the URL, or the only
+/// one.
+fn choose_key(
+    args: &SignArgs,
+    settings: &Settings,
+    url: &Url,
+) -> Result<(Option<String>, Placed), Error> {
+    let mut placed = Placed::default();
+    let given = args.policy.keys.key_id.clone();
+    let ids = settings.keys.ids();
+    if ids.is_empty() {
+        return Ok((given, placed));
+    }
+    let mut variables = Variables::default();
+    let template = settings.keys.written_id();
+    let template = template.map(|id| Template::parse(id, &mut variables)).transpose()?;
+    let request = RequestArgs::default();
+    let inputs =
+        Offer::new(url, &request).inputs(&variables, &settings.set, &settings.origin)?.values;
+    let inputs: Vec<_> = inputs.iter().map(Vec::as_slice).collect();
+    let written = template.as_ref().map(|id| id.pieces(&inputs).collect::<Vec<_>>().concat());
+    let written = written.map(|id| String::from_utf8_lossy(&id).into_owned());
+    let only = match ids.as_slice() {
+        [id] => Some(String::from_utf8_lossy(id).into_owned()),
+        _ => None,
+    };
+    let id = given.or(written.clone().filter(|id| !id.is_empty())).or(only).ok_or_else(|| {
+        let ids: Vec<_> = ids.iter().map(|id| printable(id)).collect();
+        usage(format!("say by --key-id which key signs: {}", ids.join(", ")))
+    })?;
+    if let Some((template, written)) = template.zip(written).filter(|(_, written)| *written != id) {
+        let variable = match template.as_pieces() {
+            [Piece::Input(at)] => variables.as_slice().get(*at),
+            _ => None,
+        };
+        let place = variable.and_then(Place::of).ok_or_else(|| {
+            usage(format!("for this URL secure_link_hmac_keys demands the key \"{written}\""))
+        })?;
+        placed.place(place, &id);
+    }
+    Ok((Some(id), placed))
 }
 
 /// Refuses what the scheme cannot say.
@@ -420,7 +492,7 @@ impl Place {
 }
 
 /// The fields of a link in their places.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Placed {
     arguments: Vec<(String, String)>,
     cookies: Vec<(String, String)>,

@@ -21,6 +21,46 @@ pub fn dump(bytes: &[u8]) -> String {
     text
 }
 
+/// Seconds in nginx's notation, as `ngx_parse_time` reads them: `90`, `15m`, `1h 30m`, `7d`.
+pub fn seconds(text: &[u8]) -> Option<i64> {
+    const UNITS: [(u8, i64); 7] = [
+        (b'y', 31_536_000),
+        (b'M', 2_592_000),
+        (b'w', 604_800),
+        (b'd', 86_400),
+        (b'h', 3600),
+        (b'm', 60),
+        (b's', 1),
+    ];
+    let mut total = 0i64;
+    let mut units = UNITS.iter();
+    let mut rest = text;
+    let mut has_digits = false;
+    while !rest.is_empty() {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, tail) = rest.split_at_checked(digits)?;
+        has_digits |= digits > 0;
+        let number = number.iter().try_fold(0i64, |number, digit| {
+            number.checked_mul(10)?.checked_add(i64::from(digit - b'0'))
+        })?;
+        // Each unit once, from the largest on; a space stands for seconds, and is the last one.
+        let (scale, tail) = match tail.split_first() {
+            None => (1, tail),
+            Some((b' ', tail)) if units.len() > 0 => {
+                units = UNITS.get(UNITS.len()..)?.iter();
+                (1, tail)
+            }
+            // Milliseconds.
+            Some((b'm', [b's', ..])) => return None,
+            Some((unit, tail)) => (units.find(|(known, _)| known == unit)?.1, tail),
+        };
+        total = total.checked_add(number.checked_mul(scale)?)?;
+        let spaces = tail.iter().take_while(|byte| **byte == b' ').count();
+        rest = tail.get(spaces..)?;
+    }
+    has_digits.then_some(total)
+}
+
 /// A point in time as unix seconds, and as a date.
 pub fn date(seconds: i64) -> String {
     match jiff::Timestamp::from_second(seconds) {
@@ -53,6 +93,42 @@ pub fn span(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_read_as_nginx_reads_them() {
+        for (text, wanted) in [
+            ("90", 90),
+            ("15m", 900),
+            ("1h30m", 5400),
+            ("1h 30m", 5400),
+            ("1h 5", 3605),
+            ("7d", 604_800),
+            ("1w1s", 604_801),
+            ("1y1M", 34_128_000),
+            ("5 ", 5),
+            ("1m ", 60),
+            ("1hm", 3600),
+        ] {
+            assert_eq!(seconds(text.as_bytes()), Some(wanted), "{text}");
+        }
+        for text in [
+            "",
+            "h",
+            " ",
+            "1x",
+            "-1",
+            "1.5h",
+            "1s1m",
+            "1m1m",
+            "1ms",
+            "1 2s",
+            "1 2 3",
+            "99999999999999999999",
+            "9223372036854775807w",
+        ] {
+            assert_eq!(seconds(text.as_bytes()), None, "{text}");
+        }
+    }
 
     #[test]
     fn bytes_are_shown_sixteen_a_line() {

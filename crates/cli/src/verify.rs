@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::{Outcome, print};
 
 pub fn run(args: &CheckArgs) -> Result<Outcome, Error> {
-    let (case, _) = Case::of(args)?;
-    let summary = case.summary();
+    let (case, settings) = Case::of(args)?;
+    let summary = case.summary(&settings);
     let text = match args.json {
         true => Value::Object(summary.json()).to_string(),
         false => summary.verdict.word().to_owned(),

@@ -1,0 +1,272 @@
+//! The location that is meant.
+
+use std::path::Path;
+
+use crate::args::ConfArgs;
+use crate::conf::tree::{Directive, Place};
+use crate::error::{Error, usage};
+use crate::url::{Origin, Url, server_name};
+
+/// A location, and all that it inherits from. A server itself has no location.
+#[derive(Clone)]
+pub struct Location<'t> {
+    http: &'t Directive,
+    server: &'t Directive,
+    /// From the outermost on.
+    locations: Vec<&'t Directive>,
+}
+
+/// How the name of a location is compared with a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Modifier {
+    Prefix,
+    /// `=`
+    Exact,
+    /// `^~`
+    PrefixFirst,
+    /// `~`
+    Regex,
+    /// `~*`
+    RegexAnyCase,
+    /// `@name`
+    Named,
+}
+
+/// The words behind `location`; modifier and name may be one.
+fn parse<'w>(words: &[&'w [u8]]) -> Option<(Modifier, &'w [u8])> {
+    const MODIFIERS: [(&[u8], Modifier); 4] = [
+        (b"=", Modifier::Exact),
+        (b"^~", Modifier::PrefixFirst),
+        (b"~*", Modifier::RegexAnyCase),
+        (b"~", Modifier::Regex),
+    ];
+    let mut modifiers = MODIFIERS.iter();
+    match words {
+        [word, name] => {
+            let (_, modifier) = modifiers.find(|(text, _)| text == word)?;
+            Some((*modifier, name))
+        }
+        [name] => Some(match modifiers.find(|(text, _)| name.starts_with(text)) {
+            Some((text, modifier)) => (*modifier, name.get(text.len()..).unwrap_or_default()),
+            None if name.starts_with(b"@") => (Modifier::Named, name),
+            None => (Modifier::Prefix, name),
+        }),
+        _ => None,
+    }
+}
+
+fn joined(words: &[&[u8]]) -> String {
+    let words = words.iter().map(|word| String::from_utf8_lossy(word));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+impl<'t> Location<'t> {
+    /// As it is written.
+    pub fn text(&self) -> String {
+        joined(&self.innermost().words())
+    }
+
+    /// Where it begins.
+    pub fn at(&self) -> &'t Place {
+        &self.innermost().at
+    }
+
+    /// What it inherits from, and itself.
+    pub fn blocks(&self) -> impl Iterator<Item = &'t Directive> {
+        [self.http, self.server].into_iter().chain(self.locations.iter().copied())
+    }
+
+    fn innermost(&self) -> &'t Directive {
+        self.locations.last().copied().unwrap_or(self.server)
+    }
+
+    fn parsed(&self) -> Option<(Modifier, &'t [u8])> {
+        parse(&self.innermost().arguments().collect::<Vec<_>>())
+    }
+
+    /// The locations directly inside of it.
+    fn inside(&self) -> Vec<Location<'t>> {
+        let inside = self.innermost().inside().iter();
+        let locations = inside.filter(|block| block.name() == b"location");
+        let with = |location| {
+            let locations = self.locations.iter().copied().chain([location]).collect();
+            Location { locations, ..self.clone() }
+        };
+        locations.map(with).collect()
+    }
+
+    /// The locations inside of it, at all levels.
+    fn all_inside(&self) -> Vec<Location<'t>> {
+        let inside = self.inside().into_iter();
+        inside
+            .flat_map(|location| [vec![location.clone()], location.all_inside()].concat())
+            .collect()
+    }
+
+    /// The words of directives of the server.
+    fn server_words(&self, name: &str) -> Vec<&'t [u8]> {
+        let directives = self.server.inside().iter();
+        let directives = directives.filter(|directive| directive.name() == name.as_bytes());
+        let words = directives.flat_map(|directive| match name {
+            "listen" => directive.arguments().take(1).collect::<Vec<_>>(),
+            _ => directive.arguments().collect(),
+        });
+        words.collect()
+    }
+
+    /// How a server is told from others.
+    fn server_text(&self) -> String {
+        let names = self.server_words("server_name");
+        let listens = self.server_words("listen");
+        let names = if names.is_empty() { listens } else { names };
+        format!("--server '{}' ({})", joined(names.get(..1).unwrap_or_default()), self.server.at)
+    }
+
+    /// Whether a server has a name, or listens on an address.
+    fn is_server(&self, name: &str) -> bool {
+        let mut words = self.server_words("server_name");
+        words.extend(self.server_words("listen"));
+        words.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+    }
+}
+
+/// Finds the location that is named, or that nginx chooses for the URL.
+pub fn location<'t>(
+    tree: &'t [Directive],
+    file: &Path,
+    args: &ConfArgs,
+    url: &Url,
+) -> Result<Location<'t>, Error> {
+    let blocks = tree.iter().filter(|directive| directive.name() == b"http");
+    let mut servers: Vec<_> = blocks
+        .flat_map(|http| http.inside().iter().map(move |server| (http, server)))
+        .filter(|(_, server)| server.name() == b"server")
+        .map(|(http, server)| Location { http, server, locations: Vec::new() })
+        .collect();
+    let file = file.display();
+    if servers.is_empty() {
+        return Err(usage(format!(
+            "{file} has no server in an \"http\" block: --conf is the file that nginx begins with"
+        )));
+    }
+    if let Some(name) = &args.server {
+        let all = list(&servers, |server| server.server_text());
+        servers.retain(|server| server.is_server(name));
+        if servers.is_empty() {
+            return Err(usage(format!("{file} has no server \"{name}\"; it has{all}")));
+        }
+    }
+    match &args.location {
+        Some(text) => named(servers, text, url),
+        None => {
+            let server = one(servers, url, |server| server.server_text())?;
+            match by_path(&server, &url.path) {
+                Some(found) => Ok(found),
+                None => Err(usage(format!(
+                    "nginx would compare the path with regular expressions, which this tool does \
+                     not: say which location is meant{}",
+                    list(&server.all_inside(), location_text)
+                ))),
+            }
+        }
+    }
+}
+
+/// A text for each location, on lines of their own.
+fn list(locations: &[Location<'_>], text: impl Fn(&Location<'_>) -> String) -> String {
+    let mut lines: Vec<_> =
+        locations.iter().map(|location| format!("\n  {}", text(location))).collect();
+    lines.dedup();
+    lines.concat()
+}
+
+fn location_text(location: &Location<'_>) -> String {
+    let words = joined(&location.innermost().arguments().collect::<Vec<_>>());
+    format!("--location '{words}' ({})", location.at())
+}
+
+/// Finds a location by what is written behind `location`; without a modifier, by the name alone if
+/// that is enough.
+fn named<'t>(servers: Vec<Location<'t>>, text: &str, url: &Url) -> Result<Location<'t>, Error> {
+    let words: Vec<_> = text.split_ascii_whitespace().map(str::as_bytes).collect();
+    let wanted = parse(&words).ok_or_else(|| usage("--location: as in '/files/' or '= /a'"))?;
+    let all: Vec<_> = servers.iter().flat_map(Location::all_inside).collect();
+    let mut found = all.clone();
+    found.retain(|location| location.parsed() == Some(wanted));
+    if found.is_empty() && wanted.0 == Modifier::Prefix {
+        found = all.clone();
+        found.retain(|location| location.parsed().is_some_and(|(_, name)| name == wanted.1));
+    }
+    if found.is_empty() {
+        return Err(usage(format!(
+            "there is no location \"{text}\"; there are{}",
+            list(&all, location_text)
+        )));
+    }
+    let text = |location: &Location<'_>| {
+        format!("{} with {}", location.server_text(), location_text(location))
+    };
+    one(found, url, text)
+}
+
+/// The one location, or the one whose server has the name of the URL's host.
+fn one<'t>(
+    mut locations: Vec<Location<'t>>,
+    url: &Url,
+    text: impl Fn(&Location<'_>) -> String,
+) -> Result<Location<'t>, Error> {
+    let all = list(&locations, text);
+    if locations.len() > 1 {
+        let host = url.origin.as_ref().map(|Origin { authority, .. }| server_name(authority));
+        locations.retain(|location| {
+            let names = location.server_words("server_name");
+            let mut names = names.iter();
+            host.as_ref()
+                .is_some_and(|host| names.any(|name| name.eq_ignore_ascii_case(host.as_bytes())))
+        });
+    }
+    match locations.pop() {
+        Some(location) if locations.is_empty() => Ok(location),
+        _ => Err(usage(format!("it could be meant for several places: say which one{all}"))),
+    }
+}
+
+/// The location that nginx chooses for a path: the server itself if there is none, and `None` if
+/// regular expressions decide.
+fn by_path<'t>(server: &Location<'t>, path: &[u8]) -> Option<Location<'t>> {
+    find(server, path).map(|(location, _)| location)
+}
+
+/// The same, and whether the name is exactly the path, which is final.
+fn find<'t>(parent: &Location<'t>, path: &[u8]) -> Option<(Location<'t>, bool)> {
+    let locations: Vec<_> = parent
+        .inside()
+        .into_iter()
+        .filter_map(|location| location.parsed().map(|parsed| (parsed, location)))
+        .collect();
+    let is_exact = |(parsed, _): &&(_, _)| *parsed == (Modifier::Exact, path);
+    if let Some((_, location)) = locations.iter().find(is_exact) {
+        return Some((location.clone(), true));
+    }
+    let prefixes = locations.iter().filter(|((modifier, name), _)| {
+        matches!(modifier, Modifier::Prefix | Modifier::PrefixFirst) && path.starts_with(name)
+    });
+    let longest = prefixes.max_by_key(|((_, name), _)| name.len());
+    let mut found = parent.clone();
+    let mut is_first = false;
+    if let Some(((modifier, _), location)) = longest {
+        let (inner, is_final) = find(location, path)?;
+        if is_final {
+            return Some((inner, true));
+        }
+        found = inner;
+        is_first = *modifier == Modifier::PrefixFirst;
+    }
+    let is_regex = |((modifier, _), _): &((Modifier, _), _)| {
+        matches!(modifier, Modifier::Regex | Modifier::RegexAnyCase)
+    };
+    if !is_first && locations.iter().any(is_regex) {
+        return None;
+    }
+    Some((found, false))
+}
