@@ -339,6 +339,12 @@ pub struct KeygenArgs {
     /// Print a line for a `secure_link_hmac_keyring`, with this id
     #[arg(long, value_name = "ID")]
     pub keyring: Option<String>,
+    /// Print the `secure_link_hmac_secret` that names the file
+    #[arg(long, requires = "out", conflicts_with = "keyring")]
+    pub directive: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[cfg(test)]

@@ -22,44 +22,50 @@ pub fn run(args: &KeygenArgs) -> Result<Outcome, Error> {
             return Err(usage("--keyring: nginx would not read this id as it is"));
         }
     }
+    let is_raw = args.format == SecretFormat::Raw;
+    if is_raw && args.out.is_none() && (args.keyring.is_some() || args.json) {
+        return Err(usage("a raw key has no place in a text: use --out"));
+    }
+    let format = args.format.name();
     let key = random(usize::from(args.bytes), args.format)?;
     let text = Zeroizing::new(match args.format {
         SecretFormat::Raw => key.to_vec(),
         SecretFormat::Hex => hex::encode(&key).into_bytes(),
         SecretFormat::Base64 => STANDARD.encode(&key).into_bytes(),
     });
-    let format = args.format.name();
+    // The line of the configuration, in whose words a text is printable.
     let line = match (&args.out, &args.keyring) {
-        (Some(path), id) => {
-            let file = match id {
-                Some(_) => Some(word(path)?),
-                None => None,
-            };
-            write_new(path, &text, args.format)?;
-            match (id, file) {
-                (Some(id), Some(file)) => {
-                    Zeroizing::new(format!("{id} {file} format={format};\n").into_bytes())
-                }
-                _ => Zeroizing::default(),
-            }
+        (Some(path), Some(id)) => Some(format!("{id} {} format={format};", word(path)?)),
+        (Some(path), None) if args.directive => {
+            Some(format!("secure_link_hmac_secret {} format={format};", word(path)?))
         }
-        (None, Some(_)) if args.format == SecretFormat::Raw => {
-            return Err(usage("a raw key has no place in a line: use --out"));
-        }
-        (None, Some(id)) => {
-            let mut line = Zeroizing::new(format!("{id} {format}:").into_bytes());
-            line.extend_from_slice(&text);
-            line.extend_from_slice(b";\n");
-            line
-        }
-        (None, None) if args.format == SecretFormat::Raw => text,
-        (None, None) => {
-            let mut line = text;
-            line.push(b'\n');
-            line
-        }
+        (None, Some(id)) => Some(format!("{id} {format}:{}", String::from_utf8_lossy(&text)) + ";"),
+        (_, None) => None,
     };
-    print(&line)?;
+    let line = line.map(Zeroizing::new);
+    if let Some(path) = &args.out {
+        write_new(path, &text, args.format)?;
+    }
+    let shown = args.out.is_none().then_some(&text);
+    let mut output = Zeroizing::new(Vec::new());
+    if args.json {
+        let json = serde_json::json!({
+            "format": format,
+            "bytes": args.bytes,
+            "file": args.out.as_ref().map(|path| path.to_string_lossy()),
+            "key": shown.map(|text| String::from_utf8_lossy(text)),
+            "line": line.as_ref().map(|line| line.as_str()),
+        });
+        output.extend(json.to_string().into_bytes());
+    } else if let Some(line) = &line {
+        output.extend(line.bytes());
+    } else if let Some(text) = shown {
+        output.extend(text.iter());
+    }
+    if !output.is_empty() && (args.json || line.is_some() || !is_raw) {
+        output.push(b'\n');
+    }
+    print(&output)?;
     Ok(Outcome::Done)
 }
 
@@ -74,7 +80,7 @@ fn random(len: usize, format: SecretFormat) -> Result<Zeroizing<Vec<u8>>, Error>
     }
 }
 
-/// The parameter of a keyring's line that names a file.
+/// The word of a configuration that names a file.
 fn word(path: &Path) -> Result<String, Error> {
     let path = path.to_str().filter(|path| !path.contains(['"', '\\', '$', '\n']));
     let path = path.ok_or_else(|| usage("--out: nginx would not read this name as it is"))?;

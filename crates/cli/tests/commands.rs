@@ -1,5 +1,5 @@
 //! Exit codes, keys, and where secrets do not get.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod common;
 
@@ -138,10 +138,31 @@ fn keys_are_random_and_written_for_their_owner_alone() {
     let secret = line.strip_prefix("globex base64:").unwrap().strip_suffix(';').unwrap();
     assert_eq!(secret.len(), 44);
 
+    let out = path("generated.b64");
+    let name = out.to_str().unwrap();
+    let made = run(&["keygen", "--out", name, "--format", "base64", "--directive"]).done();
+    assert_eq!(made, format!("secure_link_hmac_secret file:{name} format=base64;"));
+
     let out = path("generated.raw");
     let made = run(&["keygen", "--format", "raw", "--out", out.to_str().unwrap()]);
     assert_eq!((made.code, &*made.out), (0, ""));
     assert_eq!(fs::metadata(&out).unwrap().len(), 32);
+}
+
+#[test]
+fn keys_are_told_as_json() {
+    let made = run(&["keygen", "--json", "--keyring", "acme"]).json();
+    let key = made["key"].as_str().unwrap();
+    assert_eq!((hex::decode(key).unwrap().len(), &made["bytes"]), (32, &32.into()));
+    assert_eq!(made["line"], format!("acme hex:{key};"));
+    assert!(made["file"].is_null());
+    let out = path("generated.json.key");
+    let name = out.to_str().unwrap();
+    let made = run(&["keygen", "--json", "--format", "raw", "--directive", "--out", name]).json();
+    assert!(made["key"].is_null());
+    assert_eq!(made["file"], name);
+    assert_eq!(made["line"], format!("secure_link_hmac_secret file:{name} format=raw;"));
+    assert_eq!(run(&["keygen", "--json", "--format", "raw"]).code, 2);
 }
 
 #[test]
