@@ -165,9 +165,9 @@ sub get {
     my ($self, $target, %options) = @_;
     my $socket = $self->connection or return { status => 0, header => {}, body => '' };
     my $method = $options{method} || 'GET';
-    my $headers = $options{headers} || {};
-    my $lines = join '', map { "$_: $headers->{$_}\r\n" } sort keys %$headers;
-    print {$socket} "$method $target HTTP/1.1\r\nHost: localhost\r\n${lines}Connection: close\r\n\r\n";
+    my %headers = (Host => 'localhost', %{ $options{headers} || {} });
+    my $lines = join '', map { "$_: $headers{$_}\r\n" } sort keys %headers;
+    print {$socket} "$method $target HTTP/1.1\r\n${lines}Connection: close\r\n\r\n";
     local $/;
     my $response = <$socket>;
     $response = '' unless defined $response;

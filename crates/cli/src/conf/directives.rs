@@ -294,6 +294,9 @@ impl Block {
                 words: directive.arguments().collect(),
                 reader,
             };
+            if name == b"_keyring" && directive.block.is_none() {
+                return setting.refuse("has no opening \"{\"");
+            }
             match name {
                 b"_secret" if !reads_secrets => {
                     let none = Located { value: Vec::new(), at: directive.at.clone() };
@@ -599,6 +602,9 @@ fn keys(
     };
     let keys = ring.inside().iter().map(|line| ring_key(line, reader, kind));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() {
+        return Err(Error::conf(&ring.at, "\"secure_link_hmac_keyring\" has no key"));
+    }
     if id.is_none() && !kind.names_key() && keys.len() > MAX_KEYS_TRIED {
         return Err(Error::conf(at, "\"secure_link_hmac_keys\" has a ring that needs an id"));
     }

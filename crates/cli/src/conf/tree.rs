@@ -58,6 +58,11 @@ impl Directive {
     }
 }
 
+/// Whether a directive of the module has no block.
+fn is_line(name: &[u8]) -> bool {
+    name.starts_with(b"secure_link_hmac") && name != b"secure_link_hmac_keyring"
+}
+
 /// Reads a configuration and what it includes.
 pub struct Reader {
     /// Where relative names begin.
@@ -104,6 +109,10 @@ impl Reader {
                     }
                     _ => directives.push(Directive { words, block: None, at }),
                 },
+                // Before what is behind it is read, as nginx does it.
+                Token::BlockStart(words) if words.first().is_some_and(|name| is_line(name)) => {
+                    return refuse("a directive is not terminated by \";\"");
+                }
                 Token::BlockStart(words) => {
                     let block = Some(self.block(lexer, file, false, depth + 1)?);
                     directives.push(Directive { words, block, at });
