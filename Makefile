@@ -84,3 +84,7 @@ run: ## The same, left running until Ctrl-C, with links to click
 
 clean: ## Remove what was built
 	rm -rf objs target t/servroot*
+
+.PHONY: install-cli
+install-cli: ## Install secure-link, its manual pages and completions (DESTDIR=, prefix=, zsh_dir=)
+	@DESTDIR="$(DESTDIR)" prefix="$(prefix)" zsh_dir="$(zsh_dir)" scripts/install-cli

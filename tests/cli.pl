@@ -144,6 +144,7 @@ subtest 'locations' => sub {
         location /outer/ {
             secure_link_hmac_message \$uri|\$arg_e|outer;
             location /outer/inner/ { @{[$says->('/outer/inner/')]} location = /outer/inner/x { @{[$says->('= /outer/inner/x')]} } }
+            location ^~ /outer/first/ { @{[$says->('^~ /outer/first/')]} }
             location ~ \\.php\$ { @{[$says->('~ php')]} }
             @{[$says->('/outer/')]}
         }
@@ -154,7 +155,7 @@ _END_
     my $conf = "$nginx->{dir}/nginx.conf";
     my ($chosen, $left) = (0, 0);
     for my $path (qw(/ /a /ab /a/exact /a/exact/ /a/joined /b /b/ /b/c /first /first/ /first/x /first/inner/ /first/inner/x.php
-        /outer/ /outer/x /outer/inner/x /outer/inner/y /outer/x.php /outer/inner/x.php /%61/exact /x/../a/joined /first//inner/y)) {
+        /outer/ /outer/x /outer/inner/x /outer/inner/y /outer/x.php /outer/inner/x.php /outer/first/x.php /%61/exact /x/../a/joined /first//inner/y)) {
         my ($place) = $nginx->get($path)->{body} =~ /^(.*) missing$/;
         my ($code, $said) = tool('explain', '--json', $path, '--conf', $conf);
         if ($code == 2) {

@@ -305,12 +305,6 @@ impl Block {
                 _ => block.set(name, &setting)?,
             }
         }
-        if let (Some(secrets), Some(_)) = (&block.secrets, &block.keys) {
-            return Err(Error::conf(
-                &secrets.at,
-                "\"secure_link_hmac_secret\" stands beside \"secure_link_hmac_keys\" in one block",
-            ));
-        }
         Ok(block)
     }
 
@@ -333,6 +327,12 @@ impl Block {
             b"_message" => {
                 setting.template(setting.one()?)?;
                 setting.store(&mut self.message, setting.one()?.into())
+            }
+            b"_secret" if self.keys.is_some() => {
+                setting.refuse("stands beside \"secure_link_hmac_keys\" in one block")
+            }
+            b"_keys" if self.secrets.is_some() => {
+                setting.refuse("stands beside \"secure_link_hmac_secret\" in one block")
             }
             b"_secret" => {
                 let at = setting.directive.at.clone();

@@ -92,6 +92,56 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    /// Reads over a block of Lua, as the module for it does: to the brace that closes it, and is in
+    /// no string and no comment.
+    pub fn skip_lua(&mut self) -> Result<(), LexerError> {
+        let mut depth = 1;
+        while depth > 0 {
+            match self.read().ok_or(LexerError::End)? {
+                b'{' => depth += 1,
+                b'}' => depth -= 1,
+                b'[' => self.skip_long_bracket()?,
+                b'-' if self.text.get(self.at) == Some(&b'-') => {
+                    self.at += 1;
+                    let begin = self.at;
+                    if self.text.get(self.at) == Some(&b'[') {
+                        self.at += 1;
+                        self.skip_long_bracket()?;
+                    }
+                    // One that is not in long brackets ends with its line.
+                    let is_long = self.text.get(begin..self.at).is_some_and(|t| t.ends_with(b"]"));
+                    while !is_long && self.text.get(self.at).is_some_and(|byte| *byte != b'\n') {
+                        self.at += 1;
+                    }
+                }
+                quote @ (b'"' | b'\'') => loop {
+                    match self.read().ok_or(LexerError::End)? {
+                        b'\\' => drop(self.read()),
+                        byte if byte == quote => break,
+                        _ => {}
+                    }
+                },
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads over `[[ ... ]]` or `[==[ ... ]==]`, if its first bracket, which was read, begins one.
+    fn skip_long_bracket(&mut self) -> Result<(), LexerError> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let level = rest.iter().take_while(|byte| **byte == b'=').count();
+        if rest.get(level) != Some(&b'[') {
+            return Ok(());
+        }
+        let close = [b"]".as_slice(), &vec![b'='; level], b"]"].concat();
+        while !self.text.get(self.at..).unwrap_or_default().starts_with(&close) {
+            self.read().ok_or(LexerError::End)?;
+        }
+        self.at += close.len();
+        Ok(())
+    }
+
     /// Reads a word that begins with a byte, and returns the byte that ended it.
     fn word(&mut self, first: u8, words: &mut Vec<Word>) -> Result<Option<u8>, LexerError> {
         let (start, begin) = match first {
@@ -197,6 +247,30 @@ mod tests {
         ] {
             let found = tokens(text.as_bytes()).map(|found| found.join(" "));
             assert_eq!(found.as_deref(), Ok(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn lua_is_read_over() {
+        for (text, line) in [
+            ("ngx.say('}', \"\\\"}\") } a;", 1),
+            ("-- }\nlocal a = { b = { 1 } } } a;", 2),
+            ("--[[ }\n } ]] x = a[1] } a;", 2),
+            ("--[==[ ]] }\n\n ]==] --[ }\n } a;", 4),
+            ("x = [[ } ]] .. [=[ }]] ]=] } a;", 1),
+            ("x = a - b } a;", 1),
+        ] {
+            let mut lexer = Lexer::new(text.as_bytes());
+            assert_eq!(lexer.skip_lua(), Ok(()), "{text}");
+            let a = Zeroizing::new(b"a".to_vec());
+            assert_eq!(
+                (lexer.next(), lexer.line()),
+                (Ok(Token::Directive(vec![a])), line),
+                "{text}"
+            );
+        }
+        for text in ["{}", "'}", "[[ }", "--[[ }", "-- }"] {
+            assert_eq!(Lexer::new(text.as_bytes()).skip_lua(), Err(LexerError::End), "{text}");
         }
     }
 

@@ -113,6 +113,12 @@ impl Reader {
                 Token::BlockStart(words) if words.first().is_some_and(|name| is_line(name)) => {
                     return refuse("a directive is not terminated by \";\"");
                 }
+                Token::BlockStart(words)
+                    if words.first().is_some_and(|name| name.ends_with(b"_by_lua_block")) =>
+                {
+                    lexer.skip_lua().map_err(|error| Error::conf(&at, error.to_string()))?;
+                    directives.push(Directive { words, block: Some(Vec::new()), at });
+                }
                 Token::BlockStart(words) => {
                     let block = Some(self.block(lexer, file, false, depth + 1)?);
                     directives.push(Directive { words, block, at });
