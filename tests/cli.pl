@@ -8,8 +8,9 @@
 use strict;
 use warnings;
 
-use File::Path qw(make_path);
 use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp ();
 use FindBin;
 use IO::Socket::INET;
 use IPC::Open3 qw(open3);
@@ -392,6 +393,68 @@ subtest 'nginx.conf.example' => sub {
     }
 };
 
+# What the tool knows is what the module has, and what its page says is what it has.
+subtest 'tables' => sub {
+    my $root = "$FindBin::Bin/..";
+    my ($table) = NginxServer::slurp("$root/src/directives.rs") =~ /pub const DIRECTIVES: &\[Directive\] = &\[\n(.*?)^\];/ms;
+    my @directives = $table =~ /c"(\w+)"/g;
+    cmp_ok scalar @directives, '>', 20, 'the directives of the module';
+    my $dir = File::Temp->newdir;
+    for my $name (@directives, 'secure_link_hmac_nothing') {
+        my $block = $name =~ /keyring/ ? '{ }' : ';';
+        open my $conf, '>', "$dir/nginx.conf" or die "$dir: $!";
+        print {$conf} "http { server { location / {\n $name x $block\n} } }\n";
+        close $conf;
+        my ($code, undef, $complained) = tool('verify', '/', '--conf', "$dir/nginx.conf", '--location', '/');
+        is $complained =~ /is no directive/ ? 1 : 0, $name =~ /nothing/ ? 1 : 0, "$name is known, if it is one of the module" or diag $complained;
+    }
+
+    my $page = NginxServer::slurp("$root/docs/cli.md");
+    my %flags;
+    for my $command (qw(sign verify explain keygen completions man)) {
+        $flags{$_} = 1 for (tool($command, '--help'))[1] =~ /^\s+(?:-\w, )?(--[a-z-]+)/mg;
+    }
+    delete $flags{'--help'};
+    my %told = map { $_ => 1 } grep { $_ !~ /^--(?:release)$/ } $page =~ /(?<![\w-])(--[a-z][a-z-]*[a-z])/g;
+    is_deeply [sort keys %told], [sort keys %flags], 'docs/cli.md tells of every flag, and of no other';
+    my ($codes) = (tool('--help'))[1] =~ /^Exit codes:\n(.*)/ms;
+    is_deeply [$page =~ /^\| (\d) \|/mg], [$codes =~ /^\s+(\d)  /mg], 'and of every exit code';
+    my $key = "$dir/key";
+    is +(tool('keygen', '--out', $key))[0], 0, 'a key is made';
+    my @flags = ('--json', '--secret-file', $key);
+    for my $case (['sign', 'sign', '/a', @flags], ['verify', 'verify', '/a', @flags], ['keygen', 'keygen', '--json']) {
+        my ($command, @arguments) = @$case;
+        my ($fields) = $page =~ /^\| `$command` \| (`[a-z_]+`.*) \|$/m;
+        my $json = decode_json((tool(@arguments))[1]);
+        is_deeply [sort $fields =~ /`(\w+)`/g], [sort keys %$json], "and of every field of $command";
+    }
+};
+
+subtest 'completions and manual pages' => sub {
+    my $dir = File::Temp->newdir;
+    open my $script, '>', "$dir/complete" or die "$dir: $!";
+    print {$script} (tool('completions', 'bash'))[1], <<'_END_';
+complete_for() {
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+    _secure__link secure-link "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+    echo "${COMPREPLY[*]}"
+}
+complete_for secure-link ex
+complete_for secure-link sign --loc
+complete_for secure-link sign --scheme e
+_END_
+    close $script;
+    is scalar `bash "$dir/complete"`, "explain\n--location\nedgeauth\n", 'bash completes commands, flags and their values';
+    for my $shell (qw(zsh fish)) {
+        my ($code, $said) = tool('completions', $shell);
+        is $code, 0, "there are completions for $shell";
+        like $said, qr/escape-early/, 'with all flags';
+    }
+    is +(tool('man', '--directory', "$dir"))[0], 0, 'manual pages are written';
+    is_deeply [map { s{.*/}{}r } sort glob "$dir/*.1"],
+        [(map { "secure-link-$_.1" } qw(completions explain keygen man sign verify)), 'secure-link.1'], 'one for each command';
+};
+
 # Configurations of the documentation: a page, a heading, a path, and what else is to be said.
 my @pages = (
     ['../README.md', 'First link', '/files/a'],
@@ -444,7 +507,7 @@ for my $case (@pages) {
         my $before = () = verdicts($nginx);
         like $ask->($target), qr/^(?:200|404|502)$/, 'it is granted' or diag "$target\n", last_line($nginx);
         is scalar(() = verdicts($nginx)), $before, 'and nothing is refused';
-        (my $changed = $json->{token}) =~ s/(.)(.{4})$/($1 eq 'A' ? 'B' : 'A') . $2/e;
+        (my $changed = $json->{token}) =~ s/(.)(.{4})$/($1 eq '0' ? '1' : '0') . $2/e;
         my $bad = $target =~ s/\Q$json->{token}/$changed/r;
         s/\Q$json->{token}/$changed/ for values %$headers;
         my $status = $ask->($bad);

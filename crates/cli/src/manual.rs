@@ -12,6 +12,12 @@ use crate::{Outcome, print};
 pub fn completions(shell: Shell) -> Result<Outcome, Error> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "secure-link", &mut text);
+    if shell == Shell::Bash {
+        // In clap_complete 4.6.11 the two halves of the script write a hyphen in the program's
+        // name in two ways, so that no flag of a command would be completed.
+        let script = String::from_utf8_lossy(&text).into_owned();
+        text = script.replace("secure__subcmd__link", "secure__link").into_bytes();
+    }
     print(&text)?;
     Ok(Outcome::Done)
 }
