@@ -52,6 +52,7 @@ sub explained {
     my %headers = %{ $more{headers} || {} };
     my ($code, $said, $complained) = tool('explain', '--json', $link, '--conf', $conf, '--client', '127.0.0.1',
         (map { ('-H', "$_: $headers{$_}") } sort keys %headers), @{ $more{flags} || [] });
+    die "explain shows a secret: $said" if "$said$complained" =~ /$hex/;
     my $json = eval { decode_json($said) } || {};
     $json->{code} = $code;
     $json->{complained} = $complained;

@@ -67,6 +67,9 @@ pub fn system_time() -> i64 {
 /// The settings of a command line: those of its flags, or of a location.
 pub fn settings(policy: &PolicyArgs, url: &Url) -> Result<Settings, Error> {
     match &policy.conf.conf {
+        Some(_) if policy.keys.key_format.is_some() && !policy.keys.are_given() => {
+            Err(usage("--key-format: the configuration says how its secrets are written"))
+        }
         Some(file) => conf::settings(file, policy, url),
         None => policy.settings(),
     }
@@ -77,11 +80,9 @@ impl Case {
     pub fn of(args: &CheckArgs) -> Result<(Self, Settings), Error> {
         let url = Url::parse(&args.url)?;
         let settings = settings(&args.policy, &url)?;
-        if args.policy.conf.conf.is_some() && args.policy.keys.key_id.is_some() {
-            let replaces = args.policy.keys.are_given();
-            if !replaces {
-                return Err(usage("--key-id: the configuration says which keys verify"));
-            }
+        let keys = &args.policy.keys;
+        if args.policy.conf.conf.is_some() && keys.key_id.is_some() && !keys.are_given() {
+            return Err(usage("--key-id: the configuration says which keys verify"));
         }
         let offer = Offer::new(&url, &args.request);
         let now = args.now.unwrap_or_else(system_time);

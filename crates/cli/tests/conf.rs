@@ -94,6 +94,11 @@ fn policy_flags_have_no_place_beside_a_configuration() {
         assert_refused(&ended, 2, "cannot be used with");
     }
     assert_refused(&run(&["sign", "/a", "--location", "/a"]), 2, "--conf");
+    let directory = directory("flags", &[("nginx.conf", &http(FILES, "")), ("keys/a.key", SECRET)]);
+    assert_refused(&sign(&directory, "/files/a", &["--key-format", "hex"]), 2, "--key-format");
+    let conf = directory.join("nginx.conf");
+    let verified = run(&["verify", "/files/a", "--key-id", "a", "--conf", conf.to_str().unwrap()]);
+    assert_refused(&verified, 2, "which keys verify");
 }
 
 #[test]
