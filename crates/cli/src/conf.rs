@@ -1,8 +1,11 @@
 //! The settings of a location of an nginx configuration.
 
+mod block;
 mod choose;
-mod directives;
+mod keys;
 mod lexer;
+mod policy;
+mod setting;
 mod tree;
 mod variables;
 
@@ -23,8 +26,8 @@ pub fn settings(file: &Path, args: &PolicyArgs, url: &Url) -> Result<Settings, E
     let tree = reader.read(file)?;
     let location = choose::location(&tree, file, &args.conf, url)?;
     let defined = variables::defined(&tree);
-    let directives::Read { settings, texts, statuses } =
-        directives::read(&location, &tree, &reader, &args.keys)?;
+    let policy::Read { settings, texts, statuses } =
+        policy::read(&location, &tree, &reader, &args.keys)?;
     let origin = ConfOrigin {
         location: location.text(),
         at: location.at().clone(),

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use secure_link::{Algorithm, Encoding, KeyLife, Mode, SchemeKind, check_key_id};
+use secure_link::{Algorithm, Encoding, Mode, SchemeKind};
 
 use crate::args::PolicyArgs;
 use crate::error::{Error, usage};
 use crate::secret;
-use crate::settings::{KeySettings, Origin, RingKey, Settings};
+use crate::settings::{KeySettings, Origin, Settings};
 
 impl PolicyArgs {
     /// The settings, with the secrets that the flags name.
@@ -16,16 +16,7 @@ impl PolicyArgs {
         let kind = self.kind();
         let secrets = secret::secrets(&self.keys)?.into_iter().map(Rc::new);
         let keys = match &self.keys.key_id {
-            Some(id) => {
-                check_key_id(id.as_bytes())?;
-                let key = |secret| RingKey {
-                    id: id.as_bytes().into(),
-                    secret,
-                    algorithm: None,
-                    life: KeyLife::default(),
-                };
-                KeySettings::Ring { keys: secrets.map(key).collect(), id: None }
-            }
+            Some(id) => KeySettings::ring(id, secrets, None)?,
             None => KeySettings::Secrets(secrets.collect()),
         };
         let bytes = |text: &String| Box::from(text.as_bytes());

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use secure_link::{
     Algorithm, Encoding, Escape, KeyLife, Mode, SchemeKind, Scope, SecretFormat, TimeField,
-    Variable, Variables, Verdict,
+    Variable, Variables, Verdict, check_key_id,
 };
 
 use crate::conf::Place;
+use crate::error::Error;
 use crate::secret::{Reading, SecretText};
 
 /// The settings.
@@ -146,6 +147,22 @@ impl Origin {
 }
 
 impl KeySettings {
+    /// A ring of secrets that have one id.
+    pub fn ring(
+        key_id: &str,
+        secrets: impl Iterator<Item = Rc<SecretText>>,
+        id: Option<Box<[u8]>>,
+    ) -> Result<Self, Error> {
+        check_key_id(key_id.as_bytes())?;
+        let key = |secret| RingKey {
+            id: key_id.as_bytes().into(),
+            secret,
+            algorithm: None,
+            life: KeyLife::default(),
+        };
+        Ok(KeySettings::Ring { keys: secrets.map(key).collect(), id })
+    }
+
     /// The ids, each once.
     pub fn ids(&self) -> Vec<&[u8]> {
         let mut ids: Vec<&[u8]> = Vec::new();
