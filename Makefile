@@ -20,7 +20,7 @@ with := MODULE=$(module) NGINX=$(binary)
 # Where this machine's nginx looks for modules. A vendored module does not fit there: say where.
 modules_dir ?= $(if $(filter distro,$(NGINX)),$(shell PATH="$$PATH:/usr/sbin" nginx -V 2>&1 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'))
 
-.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean
+.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean test-examples
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -88,3 +88,8 @@ clean: ## Remove what was built
 .PHONY: install-cli
 install-cli: ## Install secure-link, its manual pages and completions (DESTDIR=, prefix=, zsh_dir=)
 	@DESTDIR="$(DESTDIR)" prefix="$(prefix)" zsh_dir="$(zsh_dir)" scripts/install-cli
+
+test-examples: ## The signers of examples/ in all languages; installs Go, Java, Mono and a part of Rails, 480 MB
+	@scripts/need $(needs) serve test examples
+	@scripts/build $(NGINX)
+	@$(with) EXAMPLES=all scripts/test tests/examples.pl
