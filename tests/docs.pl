@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 
 # The pages say what there is: each directive has its section in the reference, with the contexts of its flags and a
-# default that nginx accepts; each variable and each verdict is described; no page names one that does not exist; links
+# default that is the default; each variable and each verdict is described; no page names one that does not exist; links
 # between pages lead somewhere.
 #
 #   MODULE=/path/to.so NGINX=nginx tests/docs.pl
@@ -9,9 +9,12 @@
 use strict;
 use warnings;
 
+use Digest::MD5 qw(md5);
+use Digest::SHA;
 use File::Basename qw(dirname);
 use File::Find qw(find);
 use FindBin;
+use MIME::Base64 qw(encode_base64 encode_base64url);
 use Test::More;
 
 use lib "$FindBin::Bin/lib";
@@ -56,6 +59,7 @@ is scalar @verdicts, scalar(() = $verdicts =~ /;$/mg), 'and that of verdicts';
 my $reference = file('docs/reference.md');
 utf8::decode($reference);
 
+my %default_of;
 subtest 'directives' => sub {
     my %section = $reference =~ /^### (secure_link_hmac\w*)\n\n(.*?)(?=^##)/msg;
     is_deeply [sort keys %section], [sort @directives], 'each directive has a section, and nothing else has';
@@ -68,11 +72,64 @@ subtest 'directives' => sub {
         is $context, $contexts{$name}, 'its Context that of its flags';
         next if $default eq "\x{2013}" || $default eq 'see Verdicts';
         like $default, qr/^$name .+;$/, 'its Default is written as a directive';
-        my $nginx = NginxServer->new;
-        my $beside = $name eq 'secure_link_hmac_scope' ? 'secure_link_hmac_scheme jwt;' : '';    # the only scheme that has it
-        $nginx->configure('', http => "$default $beside\n");
-        my ($said, $failed) = $nginx->check;
-        is $failed, 0, 'and nginx accepts it' or diag $said;
+        $default_of{$name} = $default;
+    }
+};
+
+# What a location answers to many links, and logs, is the same with the default of the page and with nothing. It is not
+# the same with another value, or the links would tell nothing of this directive.
+subtest 'defaults' => sub {
+    my %other = map { (/^(\w+)/)[0] => $_ } (
+        'secure_link_hmac_scheme template time=issued_hex;', 'secure_link_hmac_algorithm sha512;', 'secure_link_hmac_encoding hex;',
+        'secure_link_hmac_leeway 60;', 'secure_link_hmac_max_lifetime 1d;', 'secure_link_hmac_methods GET;',
+        'secure_link_hmac_scope any;', 'secure_link_hmac_enforce on;', 'secure_link_hmac_log_level notice;',
+    );
+    is_deeply [sort keys %other], [sort keys %default_of], 'each directive that has a default is tried';
+    my $key = '0123456789abcdef0123456789abcdef';
+    my %base = map { $_ => join "\n", 'secure_link_hmac $arg_st,$arg_ts,$arg_e;', 'secure_link_hmac_message $arg_ts|$arg_e;',
+        "secure_link_hmac_secret $key;", $_ eq 'secure_link_hmac_enforce' ? () : 'secure_link_hmac_enforce on;' } keys %other;
+    $base{secure_link_hmac_scope} = 'secure_link_hmac_scheme jwt; secure_link_hmac $arg_token; secure_link_hmac_keys ring; secure_link_hmac_enforce on;';
+
+    my ($now, @asked) = (time, [GET => ''], [GET => 'token=x&st=x&ts=1&e=1']);
+    my %hash = (md5 => \&md5, map { ("sha$_" => Digest::SHA->can("sha$_")) } 1, 224, 256, 384, 512);
+    my $mac = sub {
+        my ($hash, $message) = @_;
+        my $padded = $key . "\0" x (($hash =~ /384|512/ ? 128 : 64) - length $key);
+        return $hash{$hash}->(($padded ^ "\x5c" x length $padded) . $hash{$hash}->(($padded ^ "\x36" x length $padded) . $message));
+    };
+    my $signed = sub {
+        my ($ts, $e, $hash, $encode) = @_;
+        my $tag = $mac->($hash || 'sha256', "$ts|$e");
+        return [GET => 'st=' . ($encode ? $encode->($tag) : encode_base64url($tag)) . "&ts=$ts&e=$e"];
+    };
+    push @asked, map { $signed->($now, 600, $_) } sort keys %hash;
+    push @asked, $signed->($now, 600, sha256 => sub { unpack 'H*', $_[0] }), $signed->($now, 600, sha256 => sub { encode_base64($_[0], '') =~ s/\+/%2B/gr });
+    push @asked, $signed->(@$_) for [$now - 630, 600], [$now - 9999, 600], [$now + 30, 600], [$now, 0], [$now, 99999], [$now, 9999999], [sprintf('%x', $now), 600];
+    push @asked, map { [$_, $signed->($now, 600)[1]] } qw(HEAD DELETE OPTIONS);
+    for my $claims ('{"exp":9999999999}', '{"exp":9999999999,"path":"/*"}') {
+        my $text = join '.', map { encode_base64url($_) } '{"alg":"HS256"}', $claims;
+        push @asked, [GET => "token=$text." . encode_base64url($mac->('sha256', $text))];
+    }
+
+    my $locations = '';
+    for my $name (sort keys %other) {
+        my %with = (nothing => '', default => $default_of{$name}, other => $other{$name});
+        $locations .= "location /$name/$_/ { $base{$name} $with{$_} }\n" for sort keys %with;
+    }
+    $key = unpack 'H*', $key;
+    my $nginx = NginxServer->new;
+    $nginx->configure($locations, http => "secure_link_hmac_keyring ring { a hex:$key; }");
+    $nginx->start;
+    my $answers = sub {
+        my ($place) = @_;
+        my $before  = length $nginx->log;
+        my @status  = map { $nginx->get("/$place/?$_->[1]", method => $_->[0])->{status} } @asked;
+        return join ' ', @status, substr($nginx->log, $before) =~ /\[(\w+)\] .*?secure_link_hmac: denied: (verdict=\w+)/g;
+    };
+    for my $name (sort keys %other) {
+        my %answers = map { $_ => $answers->("$name/$_") } qw(nothing default other);
+        is $answers{default}, $answers{nothing}, "$name: the default of the page is what counts without it";
+        isnt $answers{other}, $answers{nothing}, 'and another value would be noticed';
     }
 };
 
@@ -121,6 +178,32 @@ subtest 'names' => sub {
         }
         is_deeply \@unknown, [], "$page names nothing that does not exist";
     }
+};
+
+# Words that stand alone in backquotes, as verdicts do: each is one of ours, or of those that others define, which are
+# listed here.
+subtest 'words' => sub {
+    my %known = map { $_ => 1 } @verdicts, (map { s/^secure_link_hmac_//r } @directives), map { /[a-z_]+/g } $reference =~ /^    (?:Syntax:  |         ) (.*)$/mg;
+    $known{$_} = 1 for file('src/metrics/json.rs') =~ /\\"([a-z_]+)\\"/g;
+    $known{$_} = 1 for qw(
+        if internal index return rewrite set map include types volatile server server_name http load_module limit_except limit_rate limit_req
+        add_header error_page try_files mirror merge_slashes proxy_pass auth_request stub_status empty_gif access_by_lua js_set always uri_changes
+        secure_link secure_link_secret realip real_ip_header ngx_http_hmac_secure_link_module ngx_http_secure_link_hmac_module
+        acl aud cdnicrit cdniip cdniuc cdniv crit data domain exp iat ip iss jwt kid method nbf sub true private
+        auth_hmac_message ngx_http_auth_hmac_module mod_secdownload range_start
+        echo hash_hmac head_object image_tag increase link_to rate strip trim wrk hmac memchr compressions
+        acme expires explain issued_after keygen sign signed_texts st unsafe verdict verify
+    );
+    for my $page (@pages) {
+        my $text = file($page) =~ s/^```.*?^```$//msgr;
+        my %unknown = map { $_ => 1 } grep { !$known{$_} && !/^secure_link_hmac/ } $text =~ /`([a-z][a-z_]*)`/g;
+        is_deeply [sort keys %unknown], [], "$page has no word that nothing defines";
+    }
+    my $code = join '', map { file($_ =~ s/^\Q$root\E.//r) } glob "$root/crates/cli/src/*.rs";
+    my ($table) = file('docs/cli.md') =~ /^\| scheme \| `--credential` \|.*?\n(.*?)^\n/ms or die 'no table of defaults in docs/cli.md';
+    my @defaults = map { s/\\\|/|/gr } $table =~ /`(\$[^`]+)`/g;
+    is scalar @defaults, 6, 'the command line tool has as many defaults';
+    is_deeply [grep { index($code, qq{"$_"}) < 0 } @defaults], [], 'and those of the page';
 };
 
 subtest 'links' => sub {
