@@ -26,14 +26,26 @@ subtest 'Downloads by presigned URLs' => sub {
         files => { 'keys/webapp.key' => "$hex\n", map { ("srv/files/$_" => $named{$_}) } keys %named });
     my @names  = sort keys %named;
     my $direct = 's3.generate_presigned_url("%s", Params={"Bucket": "%s", "Key": "report.pdf"}, ExpiresIn=%d)';
+    my @asked  = map { '"/download/' . s/([^\w\/.])/sprintf '%%%02X', ord $1/egr . '"' } @names;
+    my $loaded = sub {
+        my (@links) = @_;
+        for my $at (0 .. $#names) {
+            my $header = $recipe->grants("a link for $names[$at]", $links[$at], $named{ $names[$at] });
+            is $header->{'content-disposition'}, 'attachment', 'and downloaded, as the application has said';
+            $recipe->covers("a link for $names[$at]", $links[$at]);
+        }
+    };
     my ($short, $head, $put, $bucket, @links) = $recipe->run('python',
         sprintf($direct, 'get_object', 'files', 1), sprintf($direct, 'head_object', 'files', 300),
         sprintf($direct, 'put_object', 'files', 300), sprintf($direct, 'get_object', 'keys', 300),
-        map { 'app.test_client().get("/download/' . s/([^\w\/.])/sprintf '%%%02X', ord $1/egr . '").headers["Location"]' } @names);
-    for my $at (0 .. $#names) {
-        my $header = $recipe->grants("a link for $names[$at]", $links[$at], $named{ $names[$at] });
-        is $header->{'content-disposition'}, 'attachment', 'and downloaded, as the application has said';
-        $recipe->covers("a link for $names[$at]", $links[$at]);
+        map { "app.test_client().get($_).headers[\"Location\"]" } @asked);
+    $loaded->(@links);
+    {
+        local $recipe->{programs} = $page->{blocks}{'The same in Django'};
+        my $settings = 'import django; from django.conf import settings; settings.configure(ROOT_URLCONF=\"__main__\", '
+            . 'ALLOWED_HOSTS=[\"*\"]); django.setup(); from django.test import Client';
+        my ($none, @django) = $recipe->run('python', qq{exec("$settings")}, map { "Client().get($_)[\"Location\"]" } @asked);
+        $loaded->(@django);
     }
     my ($link) = grep { /report/ } @links;
     $recipe->refuses('a link with the path of another file', $link =~ s/report/other/r, 403);
