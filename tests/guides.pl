@@ -662,6 +662,11 @@ sub private_links {
         $recipe->{nginx}->stop;
         is NginxServer::slurp("$recipe->{dir}/logs/outcomes.log"), $volatile ? "200 good\n410 bad\n" : "200 good\n410 good\n",
             $volatile ? 'the log says so' : 'without volatile it does not';
+        next unless $volatile;
+        $recipe->{nginx}->start;
+        $recipe->grants('the same after a restart', $once, $report);
+        $recipe->{nginx}->reload;
+        $recipe->refuses('the same after a reload', $once, 410);
     }
     $page->done;
 }
