@@ -154,7 +154,7 @@ subtest 'verdicts' => sub {
 
 my @pages;
 find({ no_chdir => 1, wanted => sub { push @pages, s{^\Q$root\E/}{}r if /\.md$/ } }, "$root/docs");
-@pages = ('README.md', 'CHANGELOG.md', 'nginx.conf.example', 'examples/README.md', sort @pages);
+@pages = ('README.md', 'CHANGELOG.md', 'nginx.conf.example', 'examples/README.md', 'crates/link/README.md', sort @pages);
 
 subtest 'names' => sub {
     my $metrics = join '', map { NginxServer::slurp($_) } glob "$root/src/metrics/*.rs";

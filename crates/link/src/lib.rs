@@ -1,25 +1,4 @@
-//! Checks and makes HMAC-signed links.
-//!
-//! A [`Policy`] says what is demanded of a link, a [`Request`] what a client offers, and
-//! [`verify`] compares them at a given time. The crate does no I/O, reads no clock and keeps no
-//! state, so that a check can be repeated, tested and explained.
-//!
-//! ```
-//! use secure_link::{Algorithm, Encoding, Key, Template, Variables};
-//!
-//! let mut variables = Variables::default();
-//! let message = Template::parse(b"$uri|$arg_ts|$arg_e", &mut variables)?;
-//! let key = Key::new(Algorithm::Sha256, b"0123456789abcdef0123456789abcdef");
-//! let inputs: [&[u8]; 3] = [b"/files/report.pdf", b"1700000000", b"3600"];
-//! let tag = key.sign(message.pieces(&inputs));
-//!
-//! let mut text = [0; Encoding::MAX_LEN];
-//! assert_eq!(
-//!     Encoding::Base64Url.encode(&tag, &mut text),
-//!     b"lCcL1NkQIShbVqCnwlGa7O9exec-Z8murTSjQNGgiA8",
-//! );
-//! # Ok::<(), secure_link::TemplateError>(())
-//! ```
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod algorithm;
