@@ -20,7 +20,7 @@ with := MODULE=$(module) NGINX=$(binary)
 # Where this machine's nginx looks for modules. A vendored module does not fit there: say where.
 modules_dir ?= $(if $(filter distro,$(NGINX)),$(shell PATH="$$PATH:/usr/sbin" nginx -V 2>&1 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'))
 
-.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean test-examples
+.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean test-examples docs crates
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -93,3 +93,11 @@ test-examples: ## The signers of examples/ in all languages; installs Go, Java, 
 	@scripts/need $(needs) serve test examples
 	@scripts/build $(NGINX)
 	@$(with) EXAMPLES=all scripts/test tests/examples.pl
+
+docs: ## The documentation as a site in objs/site/, with the engine's API; its links are checked
+	@scripts/need docs
+	@scripts/docs
+
+crates: ## What crates.io would get of the engine and the command line tool: packaged and built, not published (Rust 1.90)
+	@scripts/need
+	@PATH="$$PATH:$$HOME/.cargo/bin" cargo publish --dry-run --allow-dirty --locked -p secure-link -p secure-link-cli

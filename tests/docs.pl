@@ -152,6 +152,7 @@ subtest 'verdicts' => sub {
     }
 };
 
+my $contents = 'docs/SUMMARY.md';
 my @pages;
 find({ no_chdir => 1, wanted => sub { push @pages, s{^\Q$root\E/}{}r if /\.md$/ } }, "$root/docs");
 @pages = ('README.md', 'CHANGELOG.md', 'nginx.conf.example', 'examples/README.md', 'crates/link/README.md', sort @pages);
@@ -220,7 +221,7 @@ subtest 'links' => sub {
             $anchors{$page}{$slug} = 1;
         }
     }
-    my %linked;
+    my (%linked, %listed);
     for my $page (grep { /\.md$/ } @pages) {
         my $text = file($page);
         $text =~ s/^```.*?^```$//msg;
@@ -232,11 +233,13 @@ subtest 'links' => sub {
             1 while $target =~ s{(?:^|/)\K(?!\.\.?/)[^/]+/\.\./}{} || $target =~ s{(?:^|/)\K\./}{};
             if (!-e "$root/$target") { push @broken, $link }
             elsif (defined $anchor && !$anchors{$target}{$anchor}) { push @broken, $link }
-            $linked{$target} = 1 if $target ne $page;
+            ($page eq $contents ? \%listed : \%linked)->{$target} = 1 if $target ne $page;
         }
         is_deeply \@broken, [], "the links of $page lead somewhere";
     }
-    is_deeply [grep { /^docs/ && !$linked{$_} } @pages], [], 'each page is linked from another';
+    my @all = grep { /\.md$/ && $_ ne $contents } @pages;
+    is_deeply [grep { /^docs/ && !$linked{$_} } @all], [], 'each page is linked from another';
+    is_deeply [sort keys %listed], [sort @all], 'and is in the table of contents of the site';
 };
 
 done_testing;
