@@ -90,6 +90,7 @@ install-cli: ## Install secure-link, its manual pages and completions (DESTDIR=,
 	@DESTDIR="$(DESTDIR)" prefix="$(prefix)" zsh_dir="$(zsh_dir)" scripts/install-cli
 
 test-examples: ## The signers of examples/ in all languages; installs Go, Java, Mono and a part of Rails, 480 MB
+test-examples: ## The signers of examples/ in all languages; installs Go, Java, Mono and a part of Rails, 730 MB
 	@scripts/need $(needs) serve test examples
 	@scripts/build $(NGINX)
 	@$(with) EXAMPLES=all scripts/test tests/examples.pl

@@ -1,4 +1,4 @@
-// mcs Sign.cs && mono Sign.exe SECONDS PATH...     or in a project of .NET
+// mcs Sign.cs && mono Sign.exe SECONDS PATH...
 using System;
 using System.Linq;
 using System.Security.Cryptography;
