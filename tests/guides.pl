@@ -10,11 +10,12 @@ use warnings;
 
 use Digest::MD5 qw(md5);
 use Digest::SHA qw(hmac_sha256 hmac_sha256_hex);
-use File::Basename qw(basename);
+use File::Basename qw(basename dirname);
 use File::Temp ();
 use FindBin;
 use IO::Select;
 use IO::Socket::INET;
+use JSON::PP ();
 use MIME::Base64 qw(encode_base64 encode_base64url);
 use POSIX qw(strftime);
 use Test::More;
@@ -477,6 +478,35 @@ sub fleet {
     $recipe->run('sh');
     $recipe->{nginx}->reload;
     $recipe->refuses('a link of a key that was removed', $acme, 403);
+    $recipe->grants('a link of the other', $globex, $report);
+
+    # By Ansible, which is asked about this machine alone.
+    my ($name, $playbook) = ('Keys by Ansible', "$recipe->{dir}/playbook.yml");
+    unlink glob "$recipe->{dir}/keys.d/* $recipe->{dir}/keys/*";
+    my $yaml = $recipe->translated($page->{blocks}{$name}{yaml});
+    my $nginx = join ' ', $recipe->{nginx}->command;
+    $yaml =~ s/\bnginx -t && nginx -s reload$/$nginx -t && $nginx -s reload/m or die 'the playbook reloads nothing';
+    $recipe->{nginx}->write_file('playbook.yml', $yaml);
+    my $partners = sub {
+        my (%keys) = @_;
+        local @ENV{qw(ANSIBLE_HOME ANSIBLE_GATHERING LC_ALL)} = ("$recipe->{dir}/ansible", 'explicit', 'C.UTF-8');
+        my $variables = JSON::PP->new->canonical->encode({ partners => \%keys, ansible_python_interpreter => $Recipes::python });
+        $recipe->{nginx}->write_file('partners.json', $variables, 0600);
+        my @workers = $recipe->{nginx}->workers;
+        open my $out, '-|', dirname($Recipes::python) . '/ansible-playbook', '-v', '-i', 'nodes,', '-c', 'local', '-e', "\@$recipe->{dir}/partners.json", $playbook or die $!;
+        my $said = join '', <$out>;
+        ok close($out), 'the playbook is played' or diag $said;
+        unlike $said, qr/$hex|$other/, 'and tells no key';
+        my ($changed) = $said =~ /\bchanged=(\d+)/;
+        $recipe->{nginx}->wait_for('the new workers', sub { "@workers" ne "@{[$recipe->{nginx}->workers]}" && $recipe->{nginx}->workers == 1 }) if $changed;
+        return $changed;
+    };
+    cmp_ok $partners->(acme => $hex, globex => $other), '>', 0, 'a playbook writes the keys';
+    is +(stat "$recipe->{dir}/keys/globex.key")[2] & 0777, 0600, 'for their owner alone';
+    $recipe->grants('a link of either', $_, $report) for $acme, $globex;
+    is $partners->(acme => $hex, globex => $other), 0, 'once written they are left alone';
+    cmp_ok $partners->(globex => $other), '>', 0, 'a key is taken out';
+    $recipe->refuses('a link of it', $acme, 403);
     $recipe->grants('a link of the other', $globex, $report);
 
     # Three nodes and a balancer, each an nginx.

@@ -40,7 +40,7 @@ use Load;
 use NginxServer;
 
 my $root   = "$FindBin::Bin/..";
-my $python = "$root/objs/signers/venv/bin/python";
+our $python = "$root/objs/signers/venv/bin/python";
 
 sub new {
     my ($class, $name) = @_;
