@@ -5,7 +5,7 @@
 NGINX ?= $(if $(wildcard /usr/share/nginx/src/conf_flags /etc/debian_version),distro,vendored)
 # nginx itself reads an environment variable of this name (sockets that it inherits).
 unexport NGINX
-# What `make test` runs in t/: all, or one suite (make test T=t/variables.t).
+# What `make test` runs: all, t/ alone (make test T=t), or one suite (make test T=t/variables.t).
 T ?=
 
 name := ngx_http_secure_link_hmac_module
@@ -21,6 +21,10 @@ with := MODULE=$(module) NGINX=$(binary)
 modules_dir ?= $(if $(filter distro,$(NGINX)),$(shell PATH="$$PATH:/usr/sbin" nginx -V 2>&1 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'))
 
 .PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean test-examples docs crates
+# The Debian of `make test-deb`: this machine's.
+release = $(or $(RELEASE),$(shell . /etc/os-release && echo "$$VERSION_CODENAME"))
+
+.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run deb test-deb test-matrix clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -42,8 +46,8 @@ check: ## Formatting, lints, and what else is quickly checked
 	@scripts/need $(needs) check
 	@scripts/check $(NGINX)
 
-test: ## Engine tests, t/ (twice), the example configuration, tests/ (T=t/one.t: one suite)
-	@scripts/need $(needs) serve test
+test: ## Engine tests, t/ (twice), the example configuration, tests/ (T=t: that alone, T=t/one.t: one suite)
+	@scripts/need $(needs) $(if $(filter t t/%,$(T)),suites,serve test)
 	@scripts/build $(NGINX)
 	@$(with) scripts/test $(T)
 
@@ -81,6 +85,24 @@ run: ## The same, left running until Ctrl-C, with links to click
 	@scripts/need $(needs) serve
 	@scripts/build $(NGINX)
 	@$(with) scripts/demo --run
+
+deb: ## Debian packages of the module and the command line tool, into objs/deb/ (RELEASE=trixie: for that one)
+ifdef RELEASE
+	@scripts/in-release $(RELEASE) make deb
+else
+	@scripts/need deb
+	@scripts/deb
+endif
+
+test-deb: ## Install, use, remove and install again the packages in a fresh system (RELEASE=trixie: there)
+	@scripts/need vendored
+	@scripts/build vendored
+	@scripts/in-release $(release) make deb
+	@cp objs/vendored/$(name).so objs/releases/$(release).objs/of-another-nginx.so
+	@scripts/in-release --fresh $(release) scripts/test-deb
+
+test-matrix: ## Build for and run t/ against nginx 1.22, 1.26, 1.28 and 1.30, of Debian's releases and vendored (ON='sid vendored': on these)
+	@scripts/test-matrix $(ON)
 
 clean: ## Remove what was built
 	rm -rf objs target t/servroot*
