@@ -24,7 +24,7 @@ modules_dir ?= $(if $(filter distro,$(NGINX)),$(shell PATH="$$PATH:/usr/sbin" ng
 # The Debian of `make test-deb`: this machine's.
 release = $(or $(RELEASE),$(shell . /etc/os-release && echo "$$VERSION_CODENAME"))
 
-.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run deb test-deb test-matrix clean
+.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run dist deb test-deb test-matrix clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -85,6 +85,9 @@ run: ## The same, left running until Ctrl-C, with links to click
 	@scripts/need $(needs) serve
 	@scripts/build $(NGINX)
 	@$(with) scripts/demo --run
+
+dist: ## Tarballs of the sources and of the crates, of which packages are built, into objs/dist/
+	@scripts/dist
 
 deb: ## Debian packages of the module and the command line tool, into objs/deb/ (RELEASE=trixie: for that one)
 ifdef RELEASE
