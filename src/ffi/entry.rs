@@ -18,6 +18,7 @@ use nginx_sys::{
 use super::conf::{CONF_ERROR, CONF_OK, Conf, Failed};
 use super::guard::{Entry, guard};
 use super::request::{self, Request};
+use super::reserve;
 use crate::access::{self, Access};
 use crate::config::{self, LocConf, MainConf};
 use crate::directives::DIRECTIVES;
@@ -254,7 +255,12 @@ unsafe extern "C" fn access(r: *mut ngx_http_request_t) -> ngx_int_t {
 
 unsafe extern "C" fn precontent(r: *mut ngx_http_request_t) -> ngx_int_t {
     with_request(Entry::Precontent, r, INTERNAL_SERVER_ERROR, |request| {
-        match handoff::decide(request) {
+        let decided = handoff::decide(request);
+        // Before the request is handed off, since it can only be failed once.
+        if reserve::is_used() {
+            return INTERNAL_SERVER_ERROR;
+        }
+        match decided {
             Handoff::None => DECLINED,
             Handoff::Path { path, args } => request.redirect(path, args),
             Handoff::Named(name) => request.redirect_to_named(name),
@@ -278,6 +284,8 @@ pub(super) unsafe extern "C" fn metrics(r: *mut ngx_http_request_t) -> ngx_int_t
             return NGX_HTTP_NOT_ALLOWED as ngx_int_t;
         }
         match metrics::respond(request) {
+            // Once something was sent, it is too late to fail.
+            Some(_) if reserve::is_used() => INTERNAL_SERVER_ERROR,
             Some(response) => request.send(response.content_type, response.body.as_bytes()),
             None => INTERNAL_SERVER_ERROR,
         }

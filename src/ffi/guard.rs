@@ -1,9 +1,11 @@
 //! A panic must not unwind into nginx: that would abort a worker, or the master during a reload.
+//! Nor may a lack of memory, which is no panic: see `reserve`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::sync::Once;
 
 use super::log::{self, Level};
+use super::reserve;
 
 /// The functions by which nginx calls the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +47,10 @@ impl Entry {
     }
 }
 
-/// Calls `body`; if it panics, logs an alert and returns `failure`, which must deny or refuse.
+/// Calls `body`; if it panics or there was no memory, logs an alert and returns `failure`, which
+/// must deny or refuse.
 pub(super) fn guard<R>(entry: Entry, failure: R, body: impl FnOnce() -> R) -> R {
+    let outer = reserve::begin();
     silence_hook();
     // What `body` borrows is not used again after a panic: the request ends, or the
     // configuration is thrown away.
@@ -55,13 +59,14 @@ pub(super) fn guard<R>(entry: Entry, failure: R, body: impl FnOnce() -> R) -> R 
         injection::strike(entry);
         body()
     }));
-    caught.unwrap_or_else(|_| {
-        log::to_cycle(
-            Level::Alert,
-            format_args!("secure_link_hmac: internal error in {}", entry.name()),
-        );
-        failure
-    })
+    let no_memory = reserve::end(outer);
+    let problem = match caught {
+        Ok(done) if !no_memory => return done,
+        Ok(_) => "no memory",
+        Err(_) => "internal error",
+    };
+    log::to_cycle(Level::Alert, format_args!("secure_link_hmac: {problem} in {}", entry.name()));
+    failure
 }
 
 /// The default hook writes the panic's message to standard error, past nginx's log and its

@@ -10,6 +10,7 @@ mod guard;
 mod log;
 mod module;
 mod request;
+mod reserve;
 mod timer;
 mod value;
 mod zone;

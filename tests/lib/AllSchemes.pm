@@ -8,11 +8,14 @@ package AllSchemes;
 #         uses => '8m'                            the size of the zone of the limits
 #         secrets => {id => secret}               the keys of all rings, instead of those of %secret
 #         server => text, http => text            what is added
+#     $nginx->worker                              as NginxServer has it, without a line in the log
+#     $nginx->complaints($pattern)                the first lines of the log above warnings that do not match
 #     request($scheme, $verdict, %options)        [method, target] of a request with this verdict
 #         id => 'alpha', secret =>                the key
 #         number => 1                             tells a link from others of its kind
 #         place => ''                             one of those below
 #         now =>                                  the time at which it is asked for
+#         from =>, to =>                          when the link is good, instead of ten seconds ago and in an hour
 #     fill($nginx)                                after which a new link in `full/` is unavailable
 #     @schemes, @verdicts, %status
 #
@@ -88,6 +91,14 @@ _END_
 _END_
 }
 
+sub worker { $_[0]->get('/metrics')->{header}{'x-worker'} }
+
+sub complaints {
+    my ($self, $expected) = @_;
+    my @lines = grep { !defined $expected || !/$expected/ } $self->log =~ /^(.*(?:\[(?:error|crit|alert|emerg)\]|panic).*)$/mg;
+    return [splice @lines, 0, 4];
+}
+
 my %sign = (
     template => sub {
         my ($path, %link) = @_;
@@ -118,7 +129,9 @@ sub request {
     my $place  = $options{place};
     $place = $verdict eq 'exhausted' ? 'once/' : $verdict eq 'unavailable' ? 'full/' : '' unless defined $place;
     my $number = defined $options{number} ? $options{number} : 1;
-    my $from   = ($options{now} || time) + ($verdict eq 'early' ? 3600 : $verdict eq 'expired' ? -7200 : -10);
+    my $from   = $options{from};
+    $from = (defined $options{now} ? $options{now} : time) + ($verdict eq 'early' ? 3600 : $verdict eq 'expired' ? -7200 : -10)
+        unless defined $from;
     my $method = $verdict eq 'out_of_scope' ? 'POST' : 'GET';
     my $path   = "/$scheme/${place}file-$number";
     return [$method, $path] if $verdict eq 'missing';
@@ -126,7 +139,7 @@ sub request {
         secret => secret_of($scheme, $secret),
         id     => $verdict eq 'unknown_key' ? 'nobody' : $id,
         from   => $from,
-        to     => $from + 3600,
+        to     => defined $options{to} ? $options{to} : $from + 3600,
         number => $number,
         method => $method,
         args   => [$verdict eq 'revoked' ? 'stop=1' : ()],
