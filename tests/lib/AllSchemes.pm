@@ -140,7 +140,7 @@ sub request {
         id     => $verdict eq 'unknown_key' ? 'nobody' : $id,
         from   => $from,
         to     => defined $options{to} ? $options{to} : $from + 3600,
-        number => $number,
+        number => $place =~ tr{/}{-}r . $number, # a token without a path would be the same link in all places
         method => $method,
         args   => [$verdict eq 'revoked' ? 'stop=1' : ()],
     );
