@@ -6,6 +6,7 @@ package AllSchemes;
 #     my $nginx = AllSchemes->new(%options);      an NginxServer with the site; the options are those of NginxServer
 #     $nginx->set_up(%options)                    writes its configuration, again for a reload
 #         uses => '8m'                            the size of the zone of the limits
+#         period => '1h'                          of the quota
 #         secrets => {id => secret}               the keys of all rings, instead of those of %secret
 #         server => text, http => text            what is added
 #     $nginx->worker                              as NginxServer has it, without a line in the log
@@ -16,11 +17,11 @@ package AllSchemes;
 #         place => ''                             one of those below
 #         now =>                                  the time at which it is asked for
 #         from =>, to =>                          when the link is good, instead of ten seconds ago and in an hour
-#     fill($nginx)                                after which a new link in `full/` is unavailable
+#     fill($nginx, %options)                      after which a new link in `full/` is unavailable
 #     @schemes, @verdicts, %status
 #
 # In the place `once/` a link has one use, in `window/` one use and an hour in which the same client may come again, in
-# `quota/` a key has 50 uses in an hour; `full/` is like `once/`, in a small zone. A request is `exhausted` when the
+# `quota/` a key has 50 uses in a period; `full/` is like `once/`, in a small zone. A request is `exhausted` when the
 # link in `once/` with the same options was used before.
 
 use strict;
@@ -62,6 +63,7 @@ sub set_up {
     my ($self, %options) = @_;
     my $secrets = $options{secrets} || \%secret;
     my $size    = $options{uses} || '8m';
+    my $period  = $options{period} || '1h';
     my $http    = "secure_link_hmac_zone counts:256k;\nsecure_link_hmac_zone uses:$size;\nsecure_link_hmac_zone full:32k;\n";
     my $server  = 'add_header X-Verdict $secure_link_hmac_status always;';
     for my $scheme (@schemes) {
@@ -77,7 +79,7 @@ sub set_up {
             secure_link_hmac_pass    /internal\$uri;
             location /$scheme/once/   { secure_link_hmac_limit uses uses=1; }
             location /$scheme/window/ { secure_link_hmac_limit uses uses=1 window=1h; }
-            location /$scheme/quota/  { secure_link_hmac_limit uses uses=50 per=key period=1h; }
+            location /$scheme/quota/  { secure_link_hmac_limit uses uses=50 per=key period=$period; }
             location /$scheme/full/   { secure_link_hmac_limit full uses=1; }
         }
 _END_
@@ -150,11 +152,12 @@ sub request {
 
 # How many links there was room for.
 sub fill {
-    my ($nginx) = @_;
+    my ($nginx, %options) = @_;
     my $client = Load->new($nginx);
     for my $number (0 .. 5000) {
-        my ($status) = $client->ask(@{ request('template', 'granted', place => 'full/', number => "fill-$number") });
+        my ($status) = $client->ask(@{ request('template', 'granted', place => 'full/', number => "fill-$number", %options) });
         return $number if $status == 503;
+        die "a link for the zone that is to be filled is answered with $status\n" if $status != 200;
     }
     die "the zone does not become full\n";
 }
