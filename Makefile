@@ -25,6 +25,8 @@ modules_dir ?= $(if $(filter distro,$(NGINX)),$(shell PATH="$$PATH:/usr/sbin" ng
 release = $(or $(RELEASE),$(shell . /etc/os-release && echo "$$VERSION_CODENAME"))
 
 .PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run dist deb test-deb test-matrix clean
+.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean \
+	test-asan test-leaks test-faults soak
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -127,3 +129,22 @@ docs: ## The documentation as a site in objs/site/, with the engine's API; its l
 crates: ## What crates.io would get of the engine and the command line tool: packaged and built, not published (Rust 1.90)
 	@scripts/need
 	@PATH="$$PATH:$$HOME/.cargo/bin" cargo publish --dry-run --allow-dirty --locked -p secure-link -p secure-link-cli
+test-asan: ## t/ with nginx and module built with AddressSanitizer, nginx with UBSan too (T=t/one.t); always vendored
+	@scripts/need vendored test
+	@scripts/build vendored asan
+	@MODULE=$(CURDIR)/objs/vendored/asan/$(name).so NGINX=$(CURDIR)/objs/vendored/asan/nginx scripts/test-asan $(T)
+
+test-leaks: ## Memory is flat over a million requests of every verdict and 200 reloads
+	@scripts/need $(needs) serve test
+	@scripts/build $(NGINX)
+	@$(with) scripts/test tests/long/leaks.pl
+
+test-faults: ## Workers killed, reloads, allocations that fail, a clock that jumps, full zones: 10 minutes
+	@scripts/need $(needs) serve test
+	@scripts/build $(NGINX)
+	@$(with) scripts/test $(wildcard tests/faults/*.pl)
+
+soak: ## Everything at once, with reloads and kills, then accounts (MINUTES=15)
+	@scripts/need $(needs) serve test
+	@scripts/build $(NGINX)
+	@$(with) SOAK_MINUTES=$(or $(MINUTES),15) scripts/test tests/long/soak.pl

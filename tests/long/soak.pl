@@ -4,7 +4,7 @@
 # come and go by reloads, and workers that are killed. At the end what clients got, what is counted, what StatsD heard
 # and what is spent must agree, but for what the kills have hit; memory must be flat, and the log silent.
 #
-#   MODULE=/path/to.so NGINX=nginx [SOAK_MINUTES=1] tests/soak.pl
+#   MODULE=/path/to.so NGINX=nginx [SOAK_MINUTES=1] tests/long/soak.pl
 
 use strict;
 use warnings;
@@ -16,7 +16,7 @@ use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use lib "$FindBin::Bin/lib", "$FindBin::Bin/../t/lib";
+use lib "$FindBin::Bin/../lib", "$FindBin::Bin/../../t/lib";
 use AllSchemes;
 use Load qw(parallel metrics);
 

@@ -4,7 +4,7 @@
 # while requests of every scheme and verdict are answered, then while nginx is reloaded; the slope of what follows a
 # first quarter must be flat.
 #
-#   MODULE=/path/to.so NGINX=nginx [LEAKS_REQUESTS=1000000] [LEAKS_RELOADS=200] tests/leaks.pl
+#   MODULE=/path/to.so NGINX=nginx [LEAKS_REQUESTS=1000000] [LEAKS_RELOADS=200] tests/long/leaks.pl
 
 use strict;
 use warnings;
@@ -13,7 +13,7 @@ use FindBin;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use lib "$FindBin::Bin/lib", "$FindBin::Bin/../t/lib";
+use lib "$FindBin::Bin/../lib", "$FindBin::Bin/../../t/lib";
 use AllSchemes;
 use Load qw(parallel metrics);
 
