@@ -1,21 +1,24 @@
 package Preload;
 
-# Libraries in C that are loaded into nginx before all others, to hurt it, for the tests in faults/.
+# Libraries in C that are loaded into nginx before all others, to hurt or to watch it.
 #
-#     my $library = Preload->new($name, $words);     compiles faults/lib/NAME.c, and makes a file of so many words
+#     my $library = Preload->new($name, $words);     compiles NAME.c, beside this, and makes a file of so many words
 #     NginxServer->new(environment => $library->environment(%more))
 #     $library->set($at, $value), ->get($at)         a word of the file, which nginx has mapped
 
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
-use FindBin;
+
+my $here = dirname abs_path(__FILE__);
 
 sub new {
     my ($class, $name, $words) = @_;
     my $dir    = tempdir(CLEANUP => 1);
-    my $source = "$FindBin::Bin/lib/$name.c";
+    my $source = "$here/$name.c";
     system('cc', qw(-Wall -Wextra -Werror -O1 -shared -fPIC -o), "$dir/$name.so", $source, '-ldl') == 0 or die "cc: $source\n";
     open my $file, '+>', "$dir/words" or die "$dir/words: $!";
     binmode $file;

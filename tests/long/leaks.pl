@@ -1,8 +1,8 @@
 #!/usr/bin/env perl
 
-# What a worker keeps of requests and the master of reloads: nothing. The anonymous memory of the processes is measured
-# while requests of every scheme and verdict are answered, then while nginx is reloaded; the slope of what follows a
-# first quarter must be flat.
+# What a worker keeps of requests and the master of reloads: nothing. The anonymous memory of a worker is measured while
+# it answers requests of every scheme and verdict, and what the master has allocated while it is reloaded; the slope of
+# what follows a first quarter must be flat.
 #
 #   MODULE=/path/to.so NGINX=nginx [LEAKS_REQUESTS=1000000] [LEAKS_RELOADS=200] tests/long/leaks.pl
 
@@ -15,7 +15,8 @@ use Time::HiRes qw(sleep time);
 
 use lib "$FindBin::Bin/../lib", "$FindBin::Bin/../../t/lib";
 use AllSchemes;
-use Load qw(parallel metrics);
+use Load qw(metrics);
+use Preload;
 
 my $requests = $ENV{LEAKS_REQUESTS} || 1_000_000;
 my $reloads  = $ENV{LEAKS_RELOADS} || 200;
@@ -24,9 +25,10 @@ my $reloads  = $ENV{LEAKS_RELOADS} || 200;
 # bytes in so many kinds; nginx and the C library's heap add some pages now and then.
 my $kinds       = @schemes * @verdicts + 1;
 my $per_request = 8 / $kinds;
-my $per_reload  = 256;
+my $per_reload  = 8;
 
-my $nginx = AllSchemes->new;
+my $live  = Preload->new('live', 1);
+my $nginx = AllSchemes->new(environment => $live->environment);
 $nginx->start;
 fill($nginx);
 my $worker = $nginx->worker;
@@ -92,19 +94,23 @@ my $counted = metrics($nginx, '/metrics');
 my %seen = map { %$_ } $counted->{unauthenticated}, map { $_->{requests} } values %{ $counted->{keys} };
 is_deeply [grep { !$seen{$_} } @verdicts], [], 'the verdicts are all that there are';
 
-# Reloads, of which each other one changes keys.
+# Reloads, between two configurations.
 @points = ();
-my $last;
+my @workers;
 for my $reload (1 .. $reloads) {
-    $nginx->set_up(secrets => { %secret, map { $_ => "the secret of $_, which is long" } map { "key-$_" } 1 .. $reload % 2 * 50 });
+    my $more = $reload % 2 ? 50 : 0;
+    $nginx->set_up(secrets => { %secret, map { $_ => "the secret of $_, which is long" } map { "key-$_" } 1 .. $more });
     $nginx->reload;
-    push @points, [$reload, memory($nginx->pid)] if $reload % 2 == 0;
-    my $worker = memory($nginx->worker);
-    $last = [$worker, $last ? $last->[1] : $worker] if $reload % 2 == 0;
+    next if $more;
+    push @points, [$reload, $live->get(0)];
+    push @workers, [$reload, memory($nginx->worker)];
 }
-diag sprintf '%d reloads: %d kB after a quarter, %d kB at the end, %.0f bytes a reload (at most %d); a new worker has %d kB, the first one had %d kB',
-    $reloads, $points[@points / 4][1] / 1024, $points[-1][1] / 1024, slope(@points), $per_reload, map { $_ / 1024 } @$last;
+diag sprintf '%d reloads: the master has allocated %d bytes after a quarter, %d bytes at the end, %.2f a reload (at most %d); its anonymous '
+    . 'memory is %d kB, that of a new worker %d kB, of one after a quarter %d kB',
+    $reloads, $points[@points / 4][1], $points[-1][1], slope(@points), $per_reload, memory($nginx->pid) / 1024,
+    $workers[-1][1] / 1024, $workers[@workers / 4][1] / 1024;
 cmp_ok slope(@points), '<', $per_reload, 'nor do reloads in the master';
+cmp_ok $workers[-1][1] - $workers[@workers / 4][1], '<', 512 * 1024, 'and a worker begins with as much as those before it';
 is $nginx->get(request('jwt', 'granted')->[1])->{status}, 200, 'after which links are granted';
 
 is_deeply $nginx->complaints(qr/full of live entries/), [], 'nothing went wrong';
