@@ -93,7 +93,7 @@ my $answered = sum0(values %answers);
 my $lost     = sum0(map { $_->{lost} } @results);
 diag "$answered answers, $lost requests without one, $kills kills";
 
-cmp_ok $kills, '>', 3 * $seconds, 'workers were killed';
+cmp_ok $kills, '>', $seconds, 'workers were killed';
 cmp_ok $answered, '>', 100 * $seconds, 'under load';
 is_deeply \%wrong, {}, 'every answer was right';
 is_deeply [grep { $_ > 1 } values %once], [], 'of ' . keys(%once) . ' links with one use none was granted twice';
