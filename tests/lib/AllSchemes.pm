@@ -21,7 +21,8 @@ package AllSchemes;
 #     @schemes, @verdicts, %status
 #
 # In the place `once/` a link has one use, in `window/` one use and an hour in which the same client may come again, in
-# `quota/` a key has 50 uses in a period; `full/` is like `once/`, in a small zone. A request is `exhausted` when the
+# `race/` one use, and between the look at it and its spending a request to another worker; in `quota/` a key has 50
+# uses in a period; `full/` is like `once/`, in a small zone. A request is `exhausted` when the
 # link in `once/` with the same options was used before.
 
 use strict;
@@ -78,6 +79,7 @@ sub set_up {
             secure_link_hmac_meter   counts;
             secure_link_hmac_pass    /internal\$uri;
             location /$scheme/once/   { secure_link_hmac_limit uses uses=1; }
+            location /$scheme/race/   { secure_link_hmac_limit uses uses=1; auth_request /allowed; }
             location /$scheme/window/ { secure_link_hmac_limit uses uses=1 window=1h; }
             location /$scheme/quota/  { secure_link_hmac_limit uses uses=50 per=key period=$period; }
             location /$scheme/full/   { secure_link_hmac_limit full uses=1; }
@@ -89,6 +91,8 @@ _END_
     $self->configure(<<"_END_", http => $http);
         $server
         location /internal/ { internal; try_files /a.txt =404; }
+        location = /allowed  { internal; proxy_pass http://127.0.0.1:PORT/allowing; }
+        location = /allowing { return 204; }
         location = /metrics { secure_link_hmac_metrics counts; }
 _END_
 }

@@ -84,19 +84,20 @@ sub of_kind {
         return request($scheme, 'granted', %of, place => $place, number => "$key-$number", from => int($began) - 10, to => int($until) + 3600);
     };
     return $link->('once/', 5)   if $kind eq 'once';
+    return $link->('race/', 5)   if $kind eq 'race';
     return $link->('window/', 1) if $kind eq 'window';
     return request($scheme, 'granted', %of, place => 'quota/', number => int rand 1e9) if $kind eq 'quota';
     return request($scheme, $kind, %of, number => int rand 1e9);
 }
 
-my @kinds = (qw(once window quota granted granted granted), grep { $_ ne 'exhausted' } @verdicts);
+my @kinds = (qw(once race window quota granted granted granted), grep { $_ ne 'exhausted' } @verdicts);
 
 # What a request of a kind may get by a configuration that has its key, or has it not.
 sub is_right {
     my ($kind, $is_known, $verdict) = @_;
     return $verdict eq $kind          if $kind eq 'missing' || $kind eq 'malformed';
     return $verdict eq 'unknown_key'  if !$is_known || $kind eq 'unknown_key';
-    return $verdict =~ /\A(?:granted|exhausted)\z/ if $kind =~ /\A(?:once|window|quota)\z/;
+    return $verdict =~ /\A(?:granted|exhausted)\z/ if $kind =~ /\A(?:once|race|window|quota)\z/;
     return $verdict eq $kind;
 }
 
@@ -105,7 +106,7 @@ sub client {
     srand $number;
     my $client = Load->new($nginx);
     $client->{may_break} = 1;
-    my %result = (answers => {}, once => {}, window => {}, quota => {}, wrong => {}, lost => 0, slowest => 0);
+    my %result = (answers => {}, once => {}, window => {}, quota => {}, wrong => {}, lost => 0, denied => 0, slowest => 0);
     while (time < $until) {
         my $kind    = $kinds[rand @kinds];
         my $scheme  = $schemes[rand @schemes];
@@ -118,10 +119,13 @@ sub client {
         my $verdict  = $header->{'x-verdict'};
         my $is_known = has($header->{'x-generation'}, $key);
         $result{answers}{$verdict}{ $verdict =~ /\A(?:missing|malformed|unknown_key|forged)\z/ ? '' : $key }++;
+        # A worker that was killed may be the one that was asked whether a request is allowed.
+        $result{denied}++, next if $kind eq 'race' && $status == 500 && $verdict eq 'granted';
         $result{wrong}{"$kind by a key that is " . ($is_known ? '' : 'not ') . "there: $verdict $status"}++
             unless is_right($kind, $is_known, $verdict) && $status == $status{$verdict};
         # Which links were granted and exhausted; of a quota when.
-        $result{$kind}{ $request->[1] }{$verdict}++ if $kind eq 'once' || $kind eq 'window' && $is_known;
+        $result{once}{ $request->[1] }{$verdict}++   if $kind eq 'once' || $kind eq 'race';
+        $result{window}{ $request->[1] }{$verdict}++ if $kind eq 'window' && $is_known;
         push @{ $result{quota}{$key} }, time if $kind eq 'quota' && $verdict eq 'granted';
     }
     return \%result;
@@ -178,6 +182,7 @@ is_deeply [sort keys %answers], [sort @verdicts], 'all verdicts were given';
 is_deeply \%wrong, {}, 'each was the right one: no valid link was refused, no other granted';
 cmp_ok $kills, '>', $seconds / 5, 'workers were killed';
 cmp_ok $reloads, '>', $seconds / 20, 'and nginx was reloaded';
+cmp_ok sum0(map { $_->{denied} } @results), '<=', ($kills + $reloads) * $clients, 'but for those that waited for a worker that was killed';
 cmp_ok $lost, '<=', ($kills + $reloads) * $clients, 'a kill or a reload costs a client one answer at most';
 
 # Uses.
@@ -238,7 +243,7 @@ diag sprintf 'the master has %d kB after a quarter and %d kB at the end; the lar
 cmp_ok $rest[-1][1] - $before->[1], '<=', 128 + @rest, 'the master does not grow but for a kilobyte a reload';
 cmp_ok max(@worker[@worker / 4 .. $#worker]), '<=', max(@worker[0 .. @worker / 4]) + 512, 'nor do workers';
 
-is_deeply $nginx->complaints(qr/exited on signal 9|the zone "full" is full of live entries|shared memory zone .* was locked by|open socket #\d+ left/),
+is_deeply $nginx->complaints(qr/exited on signal 9|auth request unexpected status|upstream prematurely closed|(?:recv|connect|send)\(\) failed|the zone "full" is full of live entries|shared memory zone .* was locked by|open socket #\d+ left/),
     [], 'no line in the log but of the kills and of the full zone';
 my $is_full = () = $nginx->log =~ /is full of live entries/g;
 cmp_ok $is_full, '<=', 2 + $seconds / 60, 'of which there is one a minute';
