@@ -27,6 +27,8 @@ release = $(or $(RELEASE),$(shell . /etc/os-release && echo "$$VERSION_CODENAME"
 .PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run dist deb test-deb test-matrix clean
 .PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean \
 	test-asan test-leaks test-faults soak
+.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean \
+	fuzz fuzz-selftest fuzz-minimize deny sbom reproducible
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -148,3 +150,29 @@ soak: ## Everything at once, with reloads and kills, then accounts (MINUTES=15)
 	@scripts/need $(needs) serve test
 	@scripts/build $(NGINX)
 	@$(with) SOAK_MINUTES=$(or $(MINUTES),15) scripts/test tests/long/soak.pl
+# libFuzzer: each target for so many seconds, or one of them (make fuzz SECONDS=60 T=verify_jwt).
+SECONDS ?= 20
+
+fuzz: ## Coverage-guided fuzzing of the engine and the zones (SECONDS=20 each, T=verify_jwt: one)
+	@scripts/need fuzz
+	@scripts/fuzz run $(SECONDS) $(T)
+
+fuzz-minimize: ## Add to fuzz/corpus what runs have reached, in as few inputs as do it
+	@scripts/need fuzz
+	@scripts/fuzz minimize $(T)
+
+fuzz-selftest: ## Plant bugs in a copy of the sources: fuzzing has to find each within two minutes
+	@scripts/need fuzz
+	@scripts/fuzz selftest
+
+deny: ## Licences, sources and bans of the dependencies (ADVISORIES=yes: those too, from the network)
+	@scripts/need deny
+	@objs/tools/bin/cargo-deny --locked --all-features check $(if $(ADVISORIES),advisories) licenses bans sources
+
+sbom: ## What a release is made of, as CycloneDX: objs/*.cdx.json
+	@scripts/need sbom
+	@scripts/sbom
+
+reproducible: ## Build the release twice, in two directories: the same bytes, without a path of this machine
+	@scripts/need $(needs)
+	@scripts/reproducible $(NGINX)

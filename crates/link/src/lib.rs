@@ -9,6 +9,8 @@ mod derived;
 mod encoding;
 mod glob;
 mod hmac_sha256;
+#[cfg(fuzzing)]
+pub mod internals;
 mod json;
 mod key;
 mod keyring;
