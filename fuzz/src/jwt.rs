@@ -202,9 +202,12 @@ fn holds(container: &str, offer: &Offer<'_>) -> Option<bool> {
     let plain =
         |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"/-_?=&".contains(byte);
     let target = offer.target;
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let question_mark: &[u8] = if offer.query.is_empty() { b"" } else { b"?" };
+    let is_whole = [path, question_mark, offer.query].concat() == target;
     // Arguments in which tokens come are not covered.
     let has_own = offer.query.windows(5).any(|window| window == b"token");
-    if !target.iter().all(plain) || has_own || target.starts_with(b"//") || target.ends_with(b"?") {
+    if !is_whole || !target.iter().all(plain) || has_own || target.starts_with(b"//") {
         return None;
     }
     let uri = [b"http://files.example", target].concat();
