@@ -13,15 +13,15 @@ impl Network {
     /// Reads the text; `None` if it is neither.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let text = str::from_utf8(text).ok()?;
-        let network = match text.parse::<IpAddr>() {
-            Ok(address) => IpNet::from(address),
-            // A number has one spelling.
-            Err(_)
-                if text.rsplit('/').next().is_some_and(|p| p.len() > 1 && p.starts_with('0')) =>
-            {
-                return None;
+        let network = match text.split_once('/') {
+            None => IpNet::from(text.parse::<IpAddr>().ok()?),
+            // A number has one spelling, which the library's own parser does not insist on.
+            Some((address, prefix)) => {
+                let is_number = prefix.bytes().all(|byte| byte.is_ascii_digit())
+                    && (prefix == "0" || !prefix.starts_with('0'));
+                let prefix = prefix.parse().ok().filter(|_| is_number)?;
+                IpNet::new(address.parse().ok()?, prefix).ok()?
             }
-            Err(_) => text.parse().ok()?,
         };
         if let IpNet::V6(v6) = network
             && let Some(v4) = v6.addr().to_ipv4_mapped()
@@ -77,6 +77,10 @@ mod tests {
             "203.0.113.07",
             "203.0.113.7/33",
             "203.0.113.7/08",
+            "203.0.113.07/24",
+            "::ffff:203.0.113.07/120",
+            "203.0.113.7/",
+            "/24",
             "203.0.113.7/+8",
             " 203.0.113.7",
             "a",
