@@ -1,5 +1,6 @@
 //! MACs and encodings, by OpenSSL and the crate `data-encoding`.
 
+use data_encoding::Encoding as Encoder;
 use data_encoding::{
     BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE,
 };
@@ -50,8 +51,14 @@ pub fn decode(encoding: Encoding, token: &[u8]) -> Option<Vec<u8>> {
         Encoding::Base64 => (BASE64, BASE64_NOPAD),
         Encoding::Hex => (HEXLOWER_PERMISSIVE, HEXLOWER_PERMISSIVE),
     };
-    let bytes = bare.decode(&plain).or_else(|_| padded.decode(&plain)).ok();
-    bytes.filter(|bytes| bytes.len() <= 64)
+    padded_or_bare(&padded, &bare, &plain).filter(|bytes| bytes.len() <= 64)
+}
+
+/// The bytes of a text in an encoding whose padding may be left out. (data-encoding reads one padded text after
+/// another.)
+pub fn padded_or_bare(padded: &Encoder, bare: &Encoder, text: &[u8]) -> Option<Vec<u8>> {
+    let inside = text.iter().rev().skip_while(|byte| **byte == b'=').any(|byte| *byte == b'=');
+    bare.decode(text).or_else(|_| padded.decode(text)).ok().filter(|_| !inside)
 }
 
 /// The first 32 bytes of a MAC, filled up with zeros: the identity of a link.
