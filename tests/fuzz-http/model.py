@@ -74,6 +74,9 @@ class Policy:
         texts += [self.message or []] if self.scheme == "template" else []
         return {piece.name for text in texts for piece in text if isinstance(piece, Var)}
 
+    def required(self):
+        return {piece.name for _, value in self.require for piece in value if isinstance(piece, Var)}
+
     def credential_arguments(self):
         texts = [field for value in self.credential or [] for field in value] + [self.key_id or []]
         return {piece.name[4:].encode() for text in texts for piece in text if isinstance(piece, Var) and piece.name.startswith("arg_")}
@@ -279,12 +282,10 @@ def check_template(policy, seen, now, decides):
             break
     check.message = seen.evaluate(policy.message)
     twice = twice_in(policy, seen)
-    names = policy.variables()
-    odd_host = "host" in names and (b"|" in seen.host or b"&" in seen.host)
     if chosen is None:
         check.vague = True
         # A value that was put together first may be more than its commas and still have no token.
-        return check.say("missing", *(["malformed"] if twice or odd_host or not decides else []))
+        return check.say("missing", *(["malformed"] if twice or not decides else []))
     time = lifetime = None
     readable = True
     if len(chosen) > 1:
@@ -298,7 +299,7 @@ def check_template(policy, seen, now, decides):
             check.lifetime_text = chosen[2]
         elif expires_in_link or (lifetime is not None and time is not None):
             check.vague = True  # a lifetime that can be read, but not used
-    if twice or odd_host or sum(map(len, chosen)) + len(chosen) - 1 > CREDENTIAL_BOUND:
+    if twice or sum(map(len, chosen)) + len(chosen) - 1 > CREDENTIAL_BOUND:
         check.vague = True
         return check.say("malformed")
     token = decode_token(chosen[0], policy.encoding)
@@ -458,7 +459,8 @@ def check_jwt(policy, seen, now, decides):
         return check.say("malformed")
     parts = text.split(b".")
     if len(parts) != 3:
-        return check.say("malformed")
+        # What is behind the first dot is not read before the MAC was right.
+        return check.say("malformed", *(["forged", "unknown_key"] if len(parts) > 3 else []))
     header, body, signature = (base64_strict(part, True, False) for part in parts)
     if header is None or signature is None:
         return check.say("malformed")
@@ -481,9 +483,9 @@ def check_jwt(policy, seen, now, decides):
     carried = []
     if head.get("kid"):
         carried.append(head["kid"].encode())
-    elif policy.ring is not None:
+    elif policy.ring is not None and policy.key_id is None:
         if payload is None:
-            return check.say("malformed", *(["unknown_key", "forged"] if policy.key_id is not None else []))
+            return check.say("malformed")
         if isinstance(payload.get("iss"), str) and payload["iss"]:
             carried.append(payload["iss"].encode())
     if carried and len(carried[0]) > 64:
@@ -507,7 +509,7 @@ def check_jwt(policy, seen, now, decides):
         return check.say("malformed")
     if policy.ring is not None and policy.key_id is not None and isinstance(payload.get("iss"), str) and payload["iss"].encode() != key.id:
         check.vague = True
-        return check.say("unknown_key")
+        return check.say("unknown_key", *([] if reads_well(payload) else ["malformed"]))
     check.claims = {name: claim_text(value) for name, value in payload.items() if claim_text(value) is not None}
     # Of arrays and objects the JSON is shown, in whatever writing.
     check.claims.update({name: None for name, value in payload.items() if isinstance(value, (list, dict))})
@@ -579,7 +581,7 @@ def read_claims(check, payload):
 
     right = all(texts(payload[name]) for name in ("path", "aud", "method") if name in payload)
     right = right and all(isinstance(payload[name], str) for name in ("ip", "cdniuc", "iss") if name in payload)
-    right = right and not ("cdniv" in payload and claim_text(payload["cdniv"]) != b"1")
+    right = right and not ("cdniv" in payload and getattr(payload["cdniv"], "text", None) != "1")
     right = right and not ("ip" in payload and address_within(payload["ip"].encode(), b"127.0.0.1") is None)
     return set() if right else {"malformed"}
 
@@ -635,6 +637,8 @@ def check_edgeauth(policy, seen, now, decides):
     if twice or len(text) > CREDENTIAL_BOUND or long_id(policy, seen):
         return check.say("malformed")
     if b"=" not in text:
+        if aws_decoded(text) is None:
+            return check.say("malformed", "forged", "unknown_key")
         text = form_decoded(text)
     fields = {}
     parts = text.split(b"~")
@@ -768,8 +772,9 @@ def check_sigv4(policy, seen, now, decides):
             or names != sorted(set(names)) or len(names) > 16 or b"host" not in names or any(name != name.lower() or not name for name in names)):
         return check.say("malformed")
     alive, _ = keys_of(policy, seen, now, decides, [parts[0]])
+    escaped = ["malformed"] if b"X-Amz-Signature=" + signature not in seen.args.split(b"&") else []
     if not alive:
-        return check.say("unknown_key", *(["forged"] if any(not seen.header(name) for name in names) else []))
+        return check.say("unknown_key", *escaped, *(["forged"] if any(not seen.header(name) for name in names) else []))
     host = seen.header(b"host")
     hosts = [host] + ([host[:-3]] if host.endswith(b":80") else [])
     headers, lacking = [], False
@@ -787,7 +792,10 @@ def check_sigv4(policy, seen, now, decides):
                for each in hosts):
             break
     else:
-        return check.say("forged")
+        return check.say("forged", *escaped)
+    if escaped:
+        check.vague = True
+        return check.say("malformed")  # hex is written in hex, not in escapes
     check.authentic, check.key_id, check.mac, check.issued_after = True, key.id, bytes.fromhex(signature.decode()), key.issued_after
     check.issued, check.expires_at = issued, issued + int(life)
     check.claims = {}
@@ -815,7 +823,20 @@ SCHEMES = {"template": check_template, "jwt": check_jwt, "edgeauth": check_edgea
 
 def check(policy, seen, now, decides):
     """`decides`: the check is enforced, or a dry run."""
+    if (b"|" in seen.host or b"&" in seen.host) and "host" in policy.variables() | policy.required():
+        # Bytes that the rules on messages take to be impossible in a host.
+        refused = SCHEMES[policy.scheme](policy, seen, now, decides)
+        return refused if refused.verdict == "malformed" else unreadable(refused)
     return SCHEMES[policy.scheme](policy, seen, now, decides)
+
+
+def unreadable(check):
+    """A check that ends before the MAC is looked at."""
+    also = {"missing"} if check.verdict == "missing" else set()
+    again = Check()
+    again.vague, again.message, again.also = True, check.message, also
+    again.verdict = "malformed"
+    return again
 
 
 def remaining_arguments(policy, seen):
