@@ -29,6 +29,7 @@ release = $(or $(RELEASE),$(shell . /etc/os-release && echo "$$VERSION_CODENAME"
 	test-asan test-leaks test-faults soak
 .PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean \
 	fuzz fuzz-selftest fuzz-minimize deny sbom reproducible
+.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean fuzz-http fuzz-http-selftest test-timing
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -177,3 +178,16 @@ sbom: ## What a release is made of, as CycloneDX: objs/*.cdx.json
 reproducible: ## Build the release twice, in two directories: the same bytes, without a path of this machine
 	@scripts/need $(needs)
 	@scripts/reproducible $(NGINX)
+fuzz-http: ## Random requests to nginx with the module, every answer against a model (SECONDS=60 SEED=n)
+	@scripts/need $(needs) fuzz-http
+	@scripts/build $(NGINX)
+	@objs/fuzz-http/venv/bin/python tests/fuzz-http/fuzz.py --module $(module) --nginx $(binary) \
+		--seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+fuzz-http-selftest: ## Plants mistakes in a copy of the sources, each of which fuzz-http has to find in two minutes
+	@scripts/need $(needs) fuzz-http
+	@objs/fuzz-http/venv/bin/python tests/fuzz-http/selftest.py --kind $(NGINX) --nginx $(binary)
+
+test-timing: ## That the time of a refusal tells neither how much of a MAC is right nor whether an id exists
+	@scripts/need
+	@cargo test --package secure-link --release --locked --test timing

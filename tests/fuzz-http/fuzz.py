@@ -1,6 +1,6 @@
 """Asks an nginx with the module random things, and compares every answer with the model's.
 
-    fuzz.py --module SO [--nginx PROGRAM] [--seconds N] [--seed N] [--requests N]
+    fuzz.py --module SO [--nginx PROGRAM] [--seconds N] [--seed N] [--requests N] [--first] [--quiet]
 
 A round is one random configuration. Whatever the model did not foretell is printed with the request, the location and
 the seed of the round, which makes the same configuration and the same requests again (the time is another).
@@ -10,6 +10,7 @@ Exits with 1 if there was anything.
 import argparse
 import base64
 import collections
+import os
 import random
 import re
 import sys
@@ -204,7 +205,7 @@ class Round:
             self.fail("nginx does not take this configuration: " + problem, self.server.text)
             return
         try:
-            while time.time() < until and self.number < self.options.requests and len(self.failures) < 5:
+            while time.time() < until and self.number < self.options.requests and len(self.failures) < (1 if self.options.first else 5):
                 self.batch()
             self.check_alive()
         finally:
@@ -308,13 +309,12 @@ class Round:
         headers = []
         if request is not None:
             if request.raw is not None:
-                for line in request.raw.replace(b"id-ID", b"").split(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
+                # nginx takes a line feed alone as the end of a line, too.
+                for line in request.raw.replace(b"\r\n", b"\n").split(b"\n\n")[0].split(b"\n")[1:]:
                     name, _, value = line.partition(b":")
                     headers.append((name, value.strip(b" ")))
             else:
                 headers = request.all_headers(0)
-            if request.origin:
-                pass
         cookies = {name: entry["cookie_" + name] for name in ("st", "token", "hdnts")}
         seen = Seen(entry["method"], entry["uri"], entry["args"], entry["target"], entry["host"], entry["address"], headers, cookies, MAPS)
         if entry["status"] in (b"400", b"414") and not seen.uri or request is not None and request.raw is not None and entry["status"] == b"400":
@@ -457,14 +457,17 @@ def main():
     parser.add_argument("--seed", type=int, help="of the first round; the next ones count on")
     parser.add_argument("--requests", type=int, default=3000, help="in a round, at most")
     parser.add_argument("--quiet", action="store_true", help="no line for each round")
+    parser.add_argument("--first", action="store_true", help="stop at the first failure, and keep nothing")
     options = parser.parse_args()
+    # Where nginx is, also out of PATH.
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10 ** 9)
     begin = time.time()
     until = begin + options.seconds
     totals = {"requests": 0, "rounds": 0, "refused by nginx": 0, "unanswered": 0}
     verdicts, statuses, failures = collections.Counter(), collections.Counter(), 0
     print(f"fuzz-http: {options.seconds:g} seconds, first seed {seed}", flush=True)
-    while time.time() < until and failures < 20:
+    while time.time() < until and failures < (1 if options.first else 20):
         turn = Round(options, seed)
         turn.run(until)
         totals["rounds"] += 1
@@ -478,7 +481,7 @@ def main():
         failures += len(turn.failures)
         if not options.quiet:
             print(f"seed {seed}: {turn.number} requests, {len(turn.failures)} failures", flush=True)
-        if turn.failures:
+        if turn.failures and not options.first:
             print(f"repeat: --seed {seed}; kept: {turn.server.dir}", flush=True)
         else:
             turn.server.remove()

@@ -285,7 +285,7 @@ def check_template(policy, seen, now, decides):
     if chosen is None:
         check.vague = True
         # A value that was put together first may be more than its commas and still have no token.
-        return check.say("missing", *(["malformed"] if twice or not decides else []))
+        return check.say("missing", *(["malformed"] if twice else []), *(["malformed", "unknown_key"] if not decides else []))
     time = lifetime = None
     readable = True
     if len(chosen) > 1:
@@ -825,8 +825,7 @@ def check(policy, seen, now, decides):
     """`decides`: the check is enforced, or a dry run."""
     if (b"|" in seen.host or b"&" in seen.host) and "host" in policy.variables() | policy.required():
         # Bytes that the rules on messages take to be impossible in a host.
-        refused = SCHEMES[policy.scheme](policy, seen, now, decides)
-        return refused if refused.verdict == "malformed" else unreadable(refused)
+        return unreadable(SCHEMES[policy.scheme](policy, seen, now, decides))
     return SCHEMES[policy.scheme](policy, seen, now, decides)
 
 

@@ -10,6 +10,7 @@ METHODS = [["GET"], ["GET", "HEAD"], ["GET", "POST"], ["GET", "HEAD", "PUT", "OP
 CODES = [400, 402, 403, 404, 409, 410, 418, 429, 451, 503]
 VERDICTS = ["missing", "malformed", "unknown_key", "forged", "early", "expired", "out_of_scope", "revoked", "exhausted"]
 # What a location's secret of variables is for ?who=; a map of the configuration says the same.
+DROP_IN = [[[Var("arg_link")]]]
 WHO = {b"ann": b"a secret that ann has been given", b"short": b"too short"}
 
 
@@ -118,13 +119,15 @@ class Configuration:
         own["methods"] = self.random.choice(METHODS)
         return ["secure_link_hmac_methods %s;" % " ".join(own["methods"])]
 
-    def limit(self, own, scheme):
+    def limit(self, own, scheme, policy):
         random = self.random
         zone = "z%d" % len(self.zones)
         self.zones.append(zone)
         limit = {"zone": zone, "uses": random.randint(1, 3), "per": "token", "window": 0}
         kind = random.random()
-        if kind < 0.3:
+        # Links that never expire cannot be counted each.
+        endless = scheme == "template" and policy["options"]["time"].startswith("issued") and any(len(value) < 3 for value in policy["credential"])
+        if kind < 0.3 or endless:
             limit.update(per="key", uses=random.randint(2, 20))
             line = "secure_link_hmac_limit %s uses=%d per=key period=1h;" % (zone, limit["uses"])
         elif kind < 0.4 and scheme in ("jwt", "edgeauth"):
@@ -197,7 +200,7 @@ class Configuration:
     def drop_in(self, own):
         """What users of the C module have, never enforced."""
         own.update(scheme="template", options={"time": "issued"}, encoding="base64url", algorithm=self.random.choice(list(OPENSSL)),
-                   credential=[[[Var("arg_link")]]], message=[Var("uri"), b"|", Var("arg_user")])
+                   credential=DROP_IN, message=[Var("uri"), b"|", Var("arg_user")])
         lines = ["secure_link_hmac_scheme template;", "secure_link_hmac $arg_link;", 'secure_link_hmac_message "$uri|$arg_user";',
                  "secure_link_hmac_encoding base64url;", "secure_link_hmac_algorithm %s;" % own["algorithm"]]
         return lines + self.keys(own, "template")
@@ -289,8 +292,11 @@ class Configuration:
             for maybe, chance in ((self.times, 0.4), (self.own_methods, 0.3), (self.revoke, 0.15)):
                 if random.random() < chance:
                     lines += maybe(own)
-            if random.random() < 0.25:
-                lines += self.limit(own, scheme)
+            # A message of the drop-in kind is refused where it is enforced.
+            if {**parent, **own}.get("credential") == DROP_IN:
+                around["enforce"] = "off"
+            elif random.random() < 0.25:
+                lines += self.limit(own, scheme, {**parent, **own})
             if kind == "override" and random.random() < 0.4:
                 lines += self.keys(own, scheme)
         policy = {**parent, **own}
@@ -301,9 +307,11 @@ class Configuration:
             around["enforce"] = "off"
         elif kind == "off":
             around["enforce"] = random.choice(["off", "inherited"])
+        elif "enforce" in around:
+            pass
         elif depth == 0 and kind != "inherit":
             around["enforce"] = random.choice(["on"] * 7 + ["dry_run", "off"])
-        elif random.random() < 0.3:
+        elif random.random() < 0.3 and parent.get("credential") != DROP_IN:
             around["enforce"] = random.choice(["on", "dry_run", "off"])
         if around.get("enforce") == "inherited":
             del around["enforce"]
