@@ -18,7 +18,7 @@ import time
 
 import clients
 import model
-from links import Maker
+from links import Maker, Request
 from model import Seen
 from places import MAPS, Configuration
 from server import VARIABLES, Server, header_name
@@ -78,10 +78,7 @@ class World:
 
 def expect(place, seen, now, world, files):
     policy, expectation = place.policy, Expectation()
-    basic_ok = False
-    for name, value in seen.headers:
-        if name.lower() == b"authorization" and value == b"Basic " + base64.b64encode(b"u:p"):
-            basic_ok = True
+    basic_ok = re.fullmatch(rb"(?i:basic) +" + base64.b64encode(b"u:p"), seen.header(b"authorization")) is not None
     handoff = place.handoff if place.decides() and policy is not None else None
     denied = None
     granted = spends = False
@@ -233,7 +230,7 @@ class Round:
             alone = version == 1 and self.random.random() < 0.4
             for part in [[each] for each in group] if alone else [group]:
                 self.send(version, part)
-        sync = clients.http1(self.server.port1, [(0, _sync())])
+        sync = clients.http1(self.server.port1, [(0, Request(path=b"/sync"))])
         if not sync or sync[0].status != 200:
             self.fail("nginx does not answer any more")
         self.compare()
@@ -442,11 +439,6 @@ def show(value):
     if isinstance(value, (list, tuple)):
         return [show(each) for each in value]
     return "$" + value.name if isinstance(value, model.Var) else value
-
-
-def _sync():
-    from links import Request
-    return Request(path=b"/sync")
 
 
 def main():

@@ -30,7 +30,6 @@ class Request:
         self.fragment = b""
         self.raw = None  # bytes to send instead, whatever they are
         self.only = None  # 1 or 2: what version of HTTP can carry it
-        self.note = ""
 
     def query(self):
         return b"&".join(name if value is None else name + b"=" + value for name, value in self.args)
@@ -155,7 +154,7 @@ class Maker:
         else:
             request.headers.append((name[5:].replace("_", "-").encode(), value))
 
-    def key(self, request, policy, seen):
+    def key(self, request, policy, now):
         """(secret, algorithm, id) to sign with; says which key where the request has to."""
         random = self.random
         if policy.secrets is not None:
@@ -171,7 +170,7 @@ class Maker:
             if policy.key_id is not None and not isinstance(policy.key_id[0], Var) and self.chance(0.9):
                 keys = [key for key in keys if key.id == policy.key_id[0]]
             if self.chance(0.6):
-                keys = [key for key in keys if key.alive(seen)] or keys
+                keys = [key for key in keys if key.alive(now)] or keys
             key = random.choice(keys)
             secret, algorithm, id = key.secret, key.algorithm or policy.algorithm, key.id
             if policy.key_id is not None and isinstance(policy.key_id[0], Var) and self.chance(0.97):
@@ -221,7 +220,6 @@ class Maker:
         value = random.choice(policy.credential)
         spaces = any(isinstance(piece, Var) and piece.name.startswith("http_") for field in value for piece in field)
         leeway, cap = policy.leeway_or(0), policy.max_lifetime
-        fields = []
         kind = random.random()
         if policy.options["time"].startswith("expires"):
             time = now + random.randint(60, 3000)
@@ -254,7 +252,6 @@ class Maker:
         for field, text in fields:
             if self.chance(0.98):
                 self.put(request, field[0], text)
-        seen = self.seen(request, uri, address)
         secret, algorithm, _ = self.key(request, policy, now)
         message = self.seen(request, uri, address).evaluate(policy.message)
         digest = model.mac(algorithm, secret, message)
@@ -484,7 +481,7 @@ class Maker:
             decoded = [urllib.parse.unquote_to_bytes(each.replace(b"+", b" ")) for each in (name, value or b"")]
             query.append(tuple(map(model.aws_encoded, decoded)))
         method = request.method
-        signature = bytes.fromhex(model.aws_signature(secret, method, model.aws_encoded(model.aws_path(request.path), "/"), query, headers, date, scope).hex())
+        signature = model.aws_signature(secret, method, model.aws_encoded(model.aws_path(request.path), "/"), query, headers, date, scope)
         if self.chance(0.1):
             signature = self.flip(signature)
         text = signature.hex().encode()

@@ -58,7 +58,7 @@ class Configuration:
         server, around = dict(http), dict(http_around)
         lines = []
         if random.random() < 0.6:
-            lines += self.template(server, {})
+            lines += self.template(server)
             if random.random() < 0.5:
                 around["enforce"] = random.choice(["on", "dry_run", "off"])
                 lines.append("secure_link_hmac_enforce %s;" % around["enforce"])
@@ -168,7 +168,7 @@ class Configuration:
             own["key_id"] = None
         return ["secure_link_hmac_keys r_%s%s;" % (scheme, "" if own["key_id"] is None else " " + quoted(text_of(own["key_id"])))]
 
-    def template(self, own, parent):
+    def template(self, own):
         random = self.random
         own["scheme"] = "template"
         kind = random.choice(["arg3", "arg3", "arg3", "arg2", "arg1", "header", "two", "expires", "expires", "expires_cookie"])
@@ -254,7 +254,7 @@ class Configuration:
             lines += self.require(own, [[("tier", [b"gold"])], [("versionId", [Var("host")])]])
         return lines + self.keys(own, "sigv4")
 
-    def surroundings(self, own, top=False, policy=None):
+    def surroundings(self, own, top=False):
         """Directives that are not part of the policy."""
         random, lines = self.random, []
         if random.random() < 0.25:
@@ -281,9 +281,7 @@ class Configuration:
                 kind = "template"
         else:
             kind = random.choice(["inherit", "inherit", "override", "off"])
-        if kind == "template":
-            lines += self.template(own, parent)
-        elif kind not in ("inherit", "override", "off"):
+        if kind not in ("inherit", "override", "off"):
             lines += getattr(self, kind)(own)
         elif kind == "off":
             lines.append("secure_link_hmac off;")

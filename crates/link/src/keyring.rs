@@ -105,8 +105,9 @@ pub struct Keyring {
     ids: Vec<RingId>,
     /// The positions of the ids. The hash is a plain one: a stranger asks for ids, but adds none.
     places: FxHashMap<Box<[u8]>, usize>,
-    /// Keys that verify nothing, in the time that a key takes: for each algorithm one.
-    decoys: Vec<Key>,
+    /// What is tried for an id that is not there, in the time that one takes: for each algorithm a
+    /// key that verifies nothing.
+    nobody: RingId,
     /// The most keys that an id has.
     most_keys: usize,
 }
@@ -169,7 +170,7 @@ impl Keyring {
         let mut ring = Keyring {
             ids: Vec::new(),
             places: FxHashMap::default(),
-            decoys: Vec::new(),
+            nobody: RingId { id: (*b"").into(), keys: Vec::new() },
             most_keys: 0,
         };
         for description in keys {
@@ -193,8 +194,10 @@ impl Keyring {
             .keys
             .push(RingKey { key: Key::prefixed(algorithm, prefix, secret), life: life.into() });
         self.most_keys = self.most_keys.max(entry.keys.len());
-        if !self.decoys.iter().any(|decoy| decoy.algorithm() == algorithm) {
-            self.decoys.push(Key::new(algorithm, &[]));
+        let decoys = &mut self.nobody.keys;
+        if !decoys.iter().any(|decoy| decoy.key.algorithm() == algorithm) {
+            let life = KeyLife { revoked: true, ..KeyLife::default() };
+            decoys.push(RingKey { key: Key::new(algorithm, &[]), life: life.into() });
         }
         Ok(())
     }
@@ -217,16 +220,17 @@ impl Keyring {
     /// Looks for a live key of an id, or of any id, that verifies a link, among those whose
     /// algorithm fits it.
     pub(crate) fn verify(&self, id: Option<&[u8]>, link: &impl Link, now: i64) -> Tried<'_> {
-        let chosen = match id {
-            None => 0..self.ids.len(),
-            Some(id) => match self.places.get(id) {
-                Some(&place) => place..place + 1,
-                None => 0..0,
-            },
+        let (first, chosen, most) = match id {
+            None => (0, &*self.ids, usize::MAX),
+            Some(id) => {
+                let place = self.places.get(id).copied().unwrap_or(usize::MAX);
+                let entry = self.ids.get(place).unwrap_or(&self.nobody);
+                (place, core::slice::from_ref(entry), self.most_keys)
+            }
         };
         let mut tried = Tried::NoKey;
         let mut compared = 0;
-        for (place, entry) in self.ids.iter().enumerate().skip(chosen.start).take(chosen.len()) {
+        for (at, entry) in chosen.iter().enumerate() {
             for RingKey { key, life } in &entry.keys {
                 if !link.fits(key.algorithm()) {
                     if matches!(tried, Tried::NoKey) && life.is_alive(now) {
@@ -234,12 +238,17 @@ impl Keyring {
                     }
                     continue;
                 }
+                // Nobody may have more than any id: one for each algorithm.
+                if compared == most {
+                    break;
+                }
                 // A key that may not be used is tried too, so that its state does not show in
                 // the time that a refusal takes.
                 compared += 1;
                 let is_alive = life.is_alive(now);
                 match (is_alive, link.is_signed_by(key, is_alive)) {
                     (true, true) => {
+                        let place = first.saturating_add(at);
                         return Tried::Verified(Found { id: &entry.id, place, life: *life });
                     }
                     (true, false) => tried = Tried::Forged,
@@ -249,10 +258,10 @@ impl Keyring {
         }
         // A refusal takes as many MACs whether the id is known or not, and however many keys it
         // has.
-        let decoy = self.decoys.iter().find(|decoy| link.fits(decoy.algorithm()));
+        let decoy = self.nobody.keys.iter().find(|decoy| link.fits(decoy.key.algorithm()));
         if let Some(decoy) = decoy.filter(|_| id.is_some()) {
-            for _ in compared..self.most_keys {
-                let _ = link.is_signed_by(decoy, false);
+            for _ in compared..most {
+                let _ = link.is_signed_by(&decoy.key, false);
             }
         }
         tried
