@@ -10,6 +10,7 @@ Exits with 1 if there was anything.
 import argparse
 import base64
 import collections
+import json
 import os
 import random
 import re
@@ -186,12 +187,12 @@ class Round:
         self.maker = Maker(self.random)
         self.server = Server(options.nginx, options.module, self.configuration)
         self.world = World()
-        self.failures, self.verdicts, self.statuses = [], collections.Counter(), collections.Counter()
+        self.failures, self.verdicts, self.statuses, self.protocols = [], collections.Counter(), collections.Counter(), collections.Counter()
         self.number = self.refused = self.unanswered = 0
         self.recent = collections.deque(maxlen=20)
         self.requests = {}
         self.answers = {}
-        self.workers = None
+        self.counted, self.granted_by = collections.Counter(), collections.Counter()
 
     def fail(self, what, *more):
         self.failures.append("\n".join([what, *more]))
@@ -205,6 +206,7 @@ class Round:
             while time.time() < until and self.number < self.options.requests and len(self.failures) < (1 if self.options.first else 5):
                 self.batch()
             self.check_alive()
+            self.check_meter()
         finally:
             self.server.stop()
             for level, _, text in self.server.errors():
@@ -277,6 +279,8 @@ class Round:
             self.statuses[entry["status"].decode()] += 1
             if id == 0:
                 continue
+            self.count(entry)
+            self.protocols[entry["protocol"].decode("latin-1") or "not read"] += 1
             request = self.requests.get(id)
             if request is None:
                 # nginx never saw its headers: it must not have got anything by it.
@@ -428,6 +432,30 @@ class Round:
                 more.append("  " + self.configuration.ring_text(place.policy.scheme).replace("\n", "\n  "))
         self.fail("DISAGREEMENT: " + what, *more)
 
+    def count(self, entry):
+        """What the meter counts of a request: all but those of a bypass, and those that are none."""
+        if entry["status"] in (b"400", b"414", b"501", b"505"):
+            return
+        place = None if entry["uri"].startswith((b"/served/", b"/static/")) else self.configuration.find(entry["uri"] or b"/")
+        seen = Seen(entry["method"], entry["uri"], entry["args"], b"", b"", b"", [], {})
+        if entry["v_status"] and not (place and place.bypass and place.decides() and MAPS["free"](seen, None) == b"1"):
+            self.counted[entry["v_status"].decode()] += 1
+            if entry["v_status"] == b"granted":
+                self.granted_by[entry["v_key_id"].decode("latin-1")] += 1
+
+    def check_meter(self):
+        """The meter has counted what the log says."""
+        if self.failures:
+            return
+        answers = clients.http1(self.server.port1, [(0, Request(path=b"/counted"))])
+        said = json.loads(answers[0].body)
+        counted, granted_by = collections.Counter(said["unauthenticated"]), collections.Counter()
+        for key in said["keys"]:
+            counted.update(key["requests"])
+            granted_by[key["key"]] += key["requests"].get("granted", 0)
+        if counted != self.counted or +granted_by != +self.granted_by:
+            self.fail(f"the meter says {counted} {granted_by}, the log {self.counted} {self.granted_by}; seed of the round: {self.seed}")
+
     def check_alive(self):
         if self.server.process.poll() is not None:
             self.fail("nginx has ended")
@@ -457,7 +485,7 @@ def main():
     begin = time.time()
     until = begin + options.seconds
     totals = {"requests": 0, "rounds": 0, "refused by nginx": 0, "unanswered": 0}
-    verdicts, statuses, failures = collections.Counter(), collections.Counter(), 0
+    verdicts, statuses, protocols, failures = collections.Counter(), collections.Counter(), collections.Counter(), 0
     print(f"fuzz-http: {options.seconds:g} seconds, first seed {seed}", flush=True)
     while time.time() < until and failures < (1 if options.first else 20):
         turn = Round(options, seed)
@@ -468,6 +496,7 @@ def main():
         totals["unanswered"] += turn.unanswered
         verdicts += turn.verdicts
         statuses += turn.statuses
+        protocols += turn.protocols
         for failure in turn.failures:
             print(failure, flush=True)
         failures += len(turn.failures)
@@ -485,6 +514,7 @@ def main():
     for word in words:
         print(word.ljust(14) + "".join(str(verdicts[f"{scheme} {word}"]).rjust(10) for scheme in schemes))
     print("statuses: " + ", ".join(f"{status} {number}" for status, number in sorted(statuses.items())))
+    print("protocols: " + ", ".join(f"{protocol} {number}" for protocol, number in sorted(protocols.items())))
     sys.exit(1 if failures else 0)
 
 

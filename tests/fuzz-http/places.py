@@ -7,7 +7,8 @@ from model import Key, OPENSSL, Policy, Var
 POLICY = {"scheme", "options", "credential", "message", "secrets", "ring", "ring_name", "key_id", "algorithm", "encoding", "leeway", "max_lifetime",
           "methods", "scope", "require", "revoke", "limits"}
 METHODS = [["GET"], ["GET", "HEAD"], ["GET", "POST"], ["GET", "HEAD", "PUT", "OPTIONS"], ["POST", "DELETE"], ["HEAD"]]
-CODES = [400, 402, 403, 404, 409, 410, 418, 429, 451, 503]
+# 400 is nginx's own for what is no request.
+CODES = [402, 406, 403, 404, 409, 410, 418, 429, 451, 503]
 VERDICTS = ["missing", "malformed", "unknown_key", "forged", "early", "expired", "out_of_scope", "revoked", "exhausted"]
 # What a location's secret of variables is for ?who=; a map of the configuration says the same.
 DROP_IN = [[[Var("arg_link")]]]

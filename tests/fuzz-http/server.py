@@ -74,12 +74,15 @@ map $uri $first_uri {{ default $uri; }}
 map $args $first_args {{ default $args; }}
 {headers}
 {http}
+secure_link_hmac_zone counted:1m;
+secure_link_hmac_meter counted;
 server {{
 listen 127.0.0.1:{self.port1};
 listen 127.0.0.1:{self.port2} http2;
 server_name localhost;
 root {self.dir}/files;
 set $first "$first_uri$first_args";
+location = /counted {{ secure_link_hmac off; secure_link_hmac_enforce off; secure_link_hmac_metrics counted; }}
 location = /sync {{ secure_link_hmac off; secure_link_hmac_enforce off; empty_gif; }}
 location /served/ {{ internal; secure_link_hmac_enforce off; return 200 "served $uri [$args] $secure_link_hmac_status $secure_link_hmac_key_id $secure_link_hmac_subject\\n"; }}
 location @named {{ secure_link_hmac_enforce off; return 200 "named $uri [$args] $secure_link_hmac_status $secure_link_hmac_key_id $secure_link_hmac_subject\\n"; }}
