@@ -283,13 +283,7 @@ class Round:
             self.protocols[entry["protocol"].decode("latin-1") or "not read"] += 1
             request = self.requests.get(id)
             if request is None:
-                # nginx never saw its headers: it must not have got anything by it.
-                if entry["status"] == b"200":
-                    self.judge(entry, None, None, None)
-                elif entry["status"][:1] == b"5" and entry["status"] not in (b"501", b"505"):
-                    self.fail(f"a request without an id has {entry}")
-                else:
-                    self.refused += 1
+                self.without_id(entry)
                 continue
             logged.add(id)
             own = lines.pop(id, [])
@@ -306,19 +300,27 @@ class Round:
             if id not in logged and answer is None:
                 self.unanswered += 1
 
+    def without_id(self, entry):
+        """Of a request whose headers nginx did not read, or not as they were: nothing is served by it, and no error made."""
+        self.refused += 1
+        status, verdict = int(entry["status"]), entry["v_status"].decode()
+        place = self.configuration.find(entry["uri"]) if entry["uri"].startswith(b"/") else None
+        guarded = place and place.policy and place.enforce == "on" and not place.basic and not place.bypass
+        if status < 400 and guarded and verdict != "granted":
+            self.fail(f"served without a grant: {entry}; seed of the round: {self.seed}")
+        wanted = {501, 505} | ({place.errors.get(verdict)} if place else set()) | ({500} if place and place.handoff == "to" else set())
+        if status >= 500 and status not in wanted:
+            self.fail(f"an error: {entry}; seed of the round: {self.seed}")
+
     def judge(self, entry, request, answer, lines):
-        headers = []
-        if request is not None:
-            if request.raw is not None:
-                # nginx takes a line feed alone as the end of a line, too.
-                for line in request.raw.replace(b"\r\n", b"\n").split(b"\n\n")[0].split(b"\n")[1:]:
-                    name, _, value = line.partition(b":")
-                    headers.append((name, value.strip(b" ")))
-            else:
-                headers = request.all_headers(0)
+        headers = request.all_headers(0)
+        if request.raw is not None:
+            # nginx takes a line feed alone as the end of a line, too.
+            lines_of_it = request.raw.replace(b"\r\n", b"\n").split(b"\n\n")[0].split(b"\n")[1:]
+            headers = [(name, value.strip(b" ")) for name, _, value in (line.partition(b":") for line in lines_of_it)]
         cookies = {name: entry["cookie_" + name] for name in ("st", "token", "hdnts")}
         seen = Seen(entry["method"], entry["uri"], entry["args"], entry["target"], entry["host"], entry["address"], headers, cookies, MAPS)
-        if entry["status"] in (b"400", b"414") and not seen.uri or request is not None and request.raw is not None and entry["status"] == b"400":
+        if entry["status"] in (b"400", b"414") and not seen.uri or request.raw is not None and entry["status"] == b"400":
             self.refused += 1
             return
         if seen.uri.startswith((b"/served/", b"/static/")):
@@ -326,9 +328,6 @@ class Round:
                 self.report("an internal location is open", entry, request, answer, None, None, seen, [])
             return
         place = self.configuration.find(seen.uri)
-        if request is None and place.basic:
-            self.refused += 1
-            return
         last = int(float(entry["msec"]))
         first = int((answer.sent if answer else float(entry["msec"]) - 1) - 0.05)
         problems = None
@@ -340,7 +339,7 @@ class Round:
             if not found:
                 break
         self.verdicts[(place.policy.scheme if place.policy else "-") + " " + (entry["v_status"].decode() or "-")] += 1
-        if problems and entry["status"] in (b"400", b"405") and request is not None and self.odd(request):
+        if problems and entry["status"] in (b"400", b"405") and self.odd(request):
             self.refused += 1
             return
         if problems:
@@ -380,8 +379,6 @@ class Round:
                     found.append(f"body {answer.body[:200]!r}, not {expectation.body[:200]!r}")
             elif status >= 400 and (answer.body.startswith((GIF, b"served", b"named", b"the file"))):
                 found.append(f"a refusal with the body {answer.body[:200]!r}")
-        if lines is None:
-            return found
         errors = [line for line in lines if b"denied: verdict=" not in line[1] and b"would deny: verdict=" not in line[1]]
         lines = [line for line in lines if line not in errors]
         if expectation.failure != bool(errors) or any(level != "error" for level, _ in errors):
@@ -409,13 +406,11 @@ class Round:
         return found
 
     def report(self, what, entry, request, answer, place, expectation, seen, lines):
-        more = [f"  seed of the round: {self.seed}"]
-        if request is not None:
-            more.append(f"  request: {request.bytes(0)!r}")
+        more = [f"  seed of the round: {self.seed}", f"  request: {request.bytes(0)!r}"]
         if answer is not None:
             more.append(f"  answer: {answer.status} {[each for each in answer.headers if each[0].lower().startswith(b'x-v')]} {answer.body[:120]!r}")
         more.append(f"  log: {entry}")
-        more += [f"  error log: {level} {text!r}" for level, text in lines or []]
+        more += [f"  error log: {level} {text!r}" for level, text in lines]
         if expectation is not None:
             check = expectation.check
             more.append(f"  expected: {sorted(expectation.statuses)} {expectation.verdicts and sorted(expectation.verdicts)}" + (f" {vars(check)}" if check else ""))

@@ -355,7 +355,7 @@ def long_id(policy, seen):
 
 
 def twice_in(policy, seen):
-    return any(name.startswith("arg_") and seen.twice(name[4:].encode()) for name in policy.variables())
+    return any(name.startswith("arg_") and seen.twice(name[4:].encode()) for name in policy.variables() | policy.required())
 
 
 class Number:
