@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::de::MapAccess;
 
+use crate::algorithm::Claimed;
 use crate::claims::Found;
 use crate::encoding::{self, Encoding};
 use crate::json::{self, Date, Members};
@@ -39,7 +40,8 @@ pub fn to_basic_date_time(seconds: i64) -> Option<String> {
 
 /// The MAC that a token is claimed to be.
 pub fn decode_token(encoding: Encoding, token: &[u8]) -> Option<Vec<u8>> {
-    encoding.decode(token).map(|tag| tag.as_bytes().to_vec())
+    let mut tag = Claimed::default();
+    encoding.decode(token, &mut tag).map(|()| tag.as_bytes().to_vec())
 }
 
 /// The bytes of base64url, if `room` holds them.
