@@ -369,7 +369,7 @@ subtest 'nginx.conf.example' => sub {
     for my $case (
         ['/files/', '/files/report.pdf'], ['/partners/acme/', '/partners/acme/tower.png'],
         ['/partners/initech/', '/partners/initech/tower.png'], ['/embed/', '/embed/umbrella/tower.png', '--key-id', 'umbrella'],
-        ['~ ^/album/(?<member>[a-z0-9]+)/', '/album/alice/beach.png', '--set', 'member=alice'],
+        ['~ ^/album/', '/album/alice/beach.png', '--set', 'member=alice'],
         ['/media/', '/media/talk.ts'], ['/legacy/', '/legacy/manual.pdf'],
     ) {
         my ($location, $path, @more) = @$case;
@@ -381,7 +381,7 @@ subtest 'nginx.conf.example' => sub {
     }
     for my $case (
         ['~ ^/partners/globex/(?<key>[\w-]+)/(?<until>\d+)(?<image>/.+)', '/partners/globex/%s/%s/tower.png', 'image=/tower.png', 'until'],
-        ['~ ^/hls/(?<hls_key>[\w-]+)/(?<hls_until>\d+)/(?<film>[\w-]+)/(?<segment>[\w.-]+)$', '/hls/%s/%s/film/index.m3u8', 'film=film', 'hls_until'],
+        ['~ ^/hls/', '/hls/%s/%s/film/index.m3u8', 'film=film', 'hls_until'],
     ) {
         my ($location, $form, $set, $name) = @$case;
         my ($code, $token, $complained) = tool('sign', '/', '--conf', $conf, '--location', $location, '--set', $set, '--set', "$name=$until", '--token-only');

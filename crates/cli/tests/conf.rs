@@ -217,6 +217,31 @@ fn the_server_is_the_one_with_the_name_of_the_host() {
 }
 
 #[test]
+fn a_location_is_found_by_what_is_written() {
+    let conf = format!(
+        "http {{ {FILES} server {{ location /a {{ }} location = /a {{ }} location ^~ /b/ {{ }}\n\
+         location ~ ^/c/x {{ }} location ~ ^/c/y {{ }} location ~* ^/c/ {{ }} location @d {{ }} }} }}"
+    );
+    let directory = directory("written", &[("nginx.conf", &conf), ("keys/a.key", SECRET)]);
+    let link = run(&["sign", "/x", "--now", NOW]).done();
+    for location in
+        ["/a", "= /a", "=/a", "/b/", "^~ /b/", "^~/b/", "~ ^/c/x", "~ ^/c/y", "~* ^/", "@d"]
+    {
+        assert_eq!(sign(&directory, "/x", &["--location", location]).done(), link, "{location}");
+    }
+    for (location, text) in [
+        ("/", "there is no location \"/\""),
+        ("= /b/", "there is no location"),
+        ("~ ^/c/", "several places"),
+        ("~ ^/d/", "there is no location"),
+        ("x /a", "as in '/files/'"),
+    ] {
+        let ended = sign(&directory, "/x", &["--location", location]);
+        assert_refused(&ended, 2, text);
+    }
+}
+
+#[test]
 fn a_copy_is_read_with_a_prefix() {
     let copied = directory("copy", &[("nginx.conf", &http("include rest;", ""))]);
     let etc = directory("etc", &[("rest", FILES), ("keys/a.key", SECRET)]);

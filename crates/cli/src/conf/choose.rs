@@ -185,17 +185,24 @@ fn location_text(location: &Location<'_>) -> String {
     format!("--location '{words}' ({})", location.at())
 }
 
-/// Finds a location by what is written behind `location`; without a modifier, by the name alone if
-/// that is enough.
+/// Finds a location by what is written behind `location`. Without a modifier the name alone is
+/// enough, and of a regular expression its beginning, if there is one such location.
 fn named<'t>(servers: Vec<Location<'t>>, text: &str, url: &Url) -> Result<Location<'t>, Error> {
     let words: Vec<_> = text.split_ascii_whitespace().map(str::as_bytes).collect();
     let wanted = parse(&words).ok_or_else(|| usage("--location: as in '/files/' or '= /a'"))?;
     let all: Vec<_> = servers.iter().flat_map(Location::all_inside).collect();
     let mut found = all.clone();
     found.retain(|location| location.parsed() == Some(wanted));
-    if found.is_empty() && wanted.0 == Modifier::Prefix {
+    if found.is_empty() {
+        let (modifier, name) = wanted;
         found = all.clone();
-        found.retain(|location| location.parsed().is_some_and(|(_, name)| name == wanted.1));
+        found.retain(|location| match (location.parsed(), modifier) {
+            (Some((_, known)), Modifier::Prefix) => known == name,
+            (Some((known, expression)), Modifier::Regex | Modifier::RegexAnyCase) => {
+                known == modifier && expression.starts_with(name)
+            }
+            _ => false,
+        });
     }
     if found.is_empty() {
         return Err(usage(format!(
