@@ -20,16 +20,12 @@ with := MODULE=$(module) NGINX=$(binary)
 # Where this machine's nginx looks for modules. A vendored module does not fit there: say where.
 modules_dir ?= $(if $(filter distro,$(NGINX)),$(shell PATH="$$PATH:/usr/sbin" nginx -V 2>&1 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'))
 
-.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean test-examples docs crates
 # The Debian of `make test-deb`: this machine's.
 release = $(or $(RELEASE),$(shell . /etc/os-release && echo "$$VERSION_CODENAME"))
 
-.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run dist deb test-deb test-matrix clean
-.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean \
-	test-asan test-leaks test-faults soak
-.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean \
-	fuzz fuzz-selftest fuzz-minimize deny sbom reproducible
-.PHONY: help build install check test test-long test-valgrind bench bench-instructions demo run clean fuzz-http fuzz-http-selftest test-timing
+.PHONY: help build install install-cli check test test-long test-examples test-valgrind test-asan test-faults \
+	test-leaks test-timing test-matrix soak fuzz fuzz-minimize fuzz-selftest fuzz-http fuzz-http-selftest bench \
+	bench-instructions demo run docs crates dist deb test-deb deny sbom reproducible clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -47,6 +43,9 @@ install: build ## Install it where nginx looks for modules (DESTDIR=, modules_di
 	mv -f "$(DESTDIR)$(modules_dir)/.$(name).so.new" "$(DESTDIR)$(modules_dir)/$(name).so"
 	@echo 'Put at the top of nginx.conf:  load_module modules/$(name).so;  and restart nginx (a reload keeps an old one).'
 
+install-cli: ## Install secure-link, its manual pages and completions (DESTDIR=, prefix=, zsh_dir=)
+	@DESTDIR="$(DESTDIR)" prefix="$(prefix)" zsh_dir="$(zsh_dir)" scripts/install-cli
+
 check: ## Formatting, lints, and what else is quickly checked
 	@scripts/need $(needs) check
 	@scripts/check $(NGINX)
@@ -62,10 +61,64 @@ test-long: ## What takes minutes: a million forged links, 200 000 counted reques
 	@$(with) METERING_REQUESTS=200000 METERING_FORGED=1000000 LIMITS_LINKS=500 LIMITS_MINUTES=2 \
 		scripts/test tests/metering.pl tests/limits.pl
 
+test-examples: ## The signers of examples/ in all languages; installs Go, Java, Mono and a part of Rails, 730 MB
+	@scripts/need $(needs) serve test examples
+	@scripts/build $(NGINX)
+	@$(with) EXAMPLES=all scripts/test tests/examples.pl
+
 test-valgrind: ## t/ under valgrind; fails when an error or a leak is ours (T=t/one.t)
 	@scripts/need $(needs) test valgrind
 	@scripts/build $(NGINX) symbols
 	@MODULE=$(CURDIR)/$(objs)/symbols/$(name).so NGINX=$(binary) scripts/test-valgrind $(T)
+
+test-asan: ## t/ with nginx and module built with AddressSanitizer, nginx with UBSan too (T=t/one.t); always vendored
+	@scripts/need vendored test
+	@scripts/build vendored asan
+	@MODULE=$(CURDIR)/objs/vendored/asan/$(name).so NGINX=$(CURDIR)/objs/vendored/asan/nginx scripts/test-asan $(T)
+
+test-faults: ## Workers killed, reloads, allocations that fail, a clock that jumps, full zones: 10 minutes
+	@scripts/need $(needs) serve test
+	@scripts/build $(NGINX)
+	@$(with) scripts/test $(wildcard tests/faults/*.pl)
+
+test-leaks: ## Memory is flat over a million requests of every verdict and 200 reloads
+	@scripts/need $(needs) serve test
+	@scripts/build $(NGINX)
+	@$(with) scripts/test tests/long/leaks.pl
+
+test-timing: ## That the time of a refusal tells neither how much of a MAC is right nor whether an id exists
+	@scripts/need
+	@cargo test --package secure-link --release --locked --test timing
+
+test-matrix: ## Build for and run t/ against nginx 1.22, 1.26, 1.28 and 1.30, of Debian's releases and vendored (ON='sid vendored': on these)
+	@scripts/test-matrix $(ON)
+
+soak: ## Everything at once, with reloads and kills, then accounts (MINUTES=15)
+	@scripts/need $(needs) serve test
+	@scripts/build $(NGINX)
+	@$(with) SOAK_MINUTES=$(or $(MINUTES),15) scripts/test tests/long/soak.pl
+
+fuzz: ## Coverage-guided fuzzing of the engine and the zones (SECONDS=20 each, T=verify_jwt: one)
+	@scripts/need fuzz
+	@scripts/fuzz run $(or $(SECONDS),20) $(T)
+
+fuzz-minimize: ## Add to fuzz/corpus what runs have reached, in as few inputs as do it
+	@scripts/need fuzz
+	@scripts/fuzz minimize $(T)
+
+fuzz-selftest: ## Plant bugs in a copy of the sources: fuzzing has to find each within two minutes
+	@scripts/need fuzz
+	@scripts/fuzz selftest
+
+fuzz-http: ## Random requests to nginx with the module, every answer against a model (SECONDS=60 SEED=n)
+	@scripts/need $(needs) fuzz-http
+	@scripts/build $(NGINX)
+	@objs/fuzz-http/venv/bin/python tests/fuzz-http/fuzz.py --module $(module) --nginx $(binary) \
+		--seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+fuzz-http-selftest: ## Plants mistakes in a copy of the sources, each of which fuzz-http has to find in two minutes
+	@scripts/need $(needs) fuzz-http
+	@objs/fuzz-http/venv/bin/python tests/fuzz-http/selftest.py --kind $(NGINX) --nginx $(binary)
 
 bench: ## The engine alone, and nginx beside its peers, 6 minutes (ROUNDS=5 TURN=1, RECORD=yes: into docs/, RELEASE=sid: there)
 ifdef RELEASE
@@ -91,6 +144,14 @@ run: ## The same, left running until Ctrl-C, with links to click
 	@scripts/build $(NGINX)
 	@$(with) scripts/demo --run
 
+docs: ## The documentation as a site in objs/site/, with the engine's API; its links are checked
+	@scripts/need docs
+	@scripts/docs
+
+crates: ## What crates.io would get of the engine and the command line tool: packaged and built, not published (Rust 1.90)
+	@scripts/need
+	@PATH="$$PATH:$$HOME/.cargo/bin" cargo publish --dry-run --allow-dirty --locked -p secure-link -p secure-link-cli
+
 dist: ## Tarballs of the sources and of the crates, of which packages are built, into objs/dist/
 	@scripts/dist
 
@@ -109,63 +170,6 @@ test-deb: ## Install, use, remove and install again the packages in a fresh syst
 	@cp objs/vendored/$(name).so objs/releases/$(release).objs/of-another-nginx.so
 	@scripts/in-release --fresh $(release) scripts/test-deb
 
-test-matrix: ## Build for and run t/ against nginx 1.22, 1.26, 1.28 and 1.30, of Debian's releases and vendored (ON='sid vendored': on these)
-	@scripts/test-matrix $(ON)
-
-clean: ## Remove what was built
-	rm -rf objs target t/servroot*
-
-.PHONY: install-cli
-install-cli: ## Install secure-link, its manual pages and completions (DESTDIR=, prefix=, zsh_dir=)
-	@DESTDIR="$(DESTDIR)" prefix="$(prefix)" zsh_dir="$(zsh_dir)" scripts/install-cli
-
-test-examples: ## The signers of examples/ in all languages; installs Go, Java, Mono and a part of Rails, 480 MB
-test-examples: ## The signers of examples/ in all languages; installs Go, Java, Mono and a part of Rails, 730 MB
-	@scripts/need $(needs) serve test examples
-	@scripts/build $(NGINX)
-	@$(with) EXAMPLES=all scripts/test tests/examples.pl
-
-docs: ## The documentation as a site in objs/site/, with the engine's API; its links are checked
-	@scripts/need docs
-	@scripts/docs
-
-crates: ## What crates.io would get of the engine and the command line tool: packaged and built, not published (Rust 1.90)
-	@scripts/need
-	@PATH="$$PATH:$$HOME/.cargo/bin" cargo publish --dry-run --allow-dirty --locked -p secure-link -p secure-link-cli
-test-asan: ## t/ with nginx and module built with AddressSanitizer, nginx with UBSan too (T=t/one.t); always vendored
-	@scripts/need vendored test
-	@scripts/build vendored asan
-	@MODULE=$(CURDIR)/objs/vendored/asan/$(name).so NGINX=$(CURDIR)/objs/vendored/asan/nginx scripts/test-asan $(T)
-
-test-leaks: ## Memory is flat over a million requests of every verdict and 200 reloads
-	@scripts/need $(needs) serve test
-	@scripts/build $(NGINX)
-	@$(with) scripts/test tests/long/leaks.pl
-
-test-faults: ## Workers killed, reloads, allocations that fail, a clock that jumps, full zones: 10 minutes
-	@scripts/need $(needs) serve test
-	@scripts/build $(NGINX)
-	@$(with) scripts/test $(wildcard tests/faults/*.pl)
-
-soak: ## Everything at once, with reloads and kills, then accounts (MINUTES=15)
-	@scripts/need $(needs) serve test
-	@scripts/build $(NGINX)
-	@$(with) SOAK_MINUTES=$(or $(MINUTES),15) scripts/test tests/long/soak.pl
-# libFuzzer: each target for so many seconds, or one of them (make fuzz SECONDS=60 T=verify_jwt).
-SECONDS ?= 20
-
-fuzz: ## Coverage-guided fuzzing of the engine and the zones (SECONDS=20 each, T=verify_jwt: one)
-	@scripts/need fuzz
-	@scripts/fuzz run $(SECONDS) $(T)
-
-fuzz-minimize: ## Add to fuzz/corpus what runs have reached, in as few inputs as do it
-	@scripts/need fuzz
-	@scripts/fuzz minimize $(T)
-
-fuzz-selftest: ## Plant bugs in a copy of the sources: fuzzing has to find each within two minutes
-	@scripts/need fuzz
-	@scripts/fuzz selftest
-
 deny: ## Licences, sources and bans of the dependencies (ADVISORIES=yes: those too, from the network)
 	@scripts/need deny
 	@objs/tools/bin/cargo-deny --locked --all-features check $(if $(ADVISORIES),advisories) licenses bans sources
@@ -178,16 +182,6 @@ sbom: ## What a release is made of, as CycloneDX: objs/*.cdx.json
 reproducible: ## Build the release twice, in two directories: the same bytes, without a path of this machine
 	@scripts/need $(needs)
 	@scripts/reproducible $(NGINX)
-fuzz-http: ## Random requests to nginx with the module, every answer against a model (SECONDS=60 SEED=n)
-	@scripts/need $(needs) fuzz-http
-	@scripts/build $(NGINX)
-	@objs/fuzz-http/venv/bin/python tests/fuzz-http/fuzz.py --module $(module) --nginx $(binary) \
-		--seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
-fuzz-http-selftest: ## Plants mistakes in a copy of the sources, each of which fuzz-http has to find in two minutes
-	@scripts/need $(needs) fuzz-http
-	@objs/fuzz-http/venv/bin/python tests/fuzz-http/selftest.py --kind $(NGINX) --nginx $(binary)
-
-test-timing: ## That the time of a refusal tells neither how much of a MAC is right nor whether an id exists
-	@scripts/need
-	@cargo test --package secure-link --release --locked --test timing
+clean: ## Remove what was built
+	rm -rf objs target t/servroot*
