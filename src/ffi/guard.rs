@@ -51,7 +51,10 @@ impl Entry {
 /// must deny or refuse.
 pub(super) fn guard<R>(entry: Entry, failure: R, body: impl FnOnce() -> R) -> R {
     let outer = reserve::begin();
-    silence_hook();
+    // The first of all; what comes later is called by this process or by one that it forks.
+    if entry == Entry::CreateMainConf {
+        silence_hook();
+    }
     // What `body` borrows is not used again after a panic: the request ends, or the
     // configuration is thrown away.
     let caught = catch_unwind(AssertUnwindSafe(|| {

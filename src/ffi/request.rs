@@ -467,7 +467,8 @@ pub(super) fn learn_argument_getter(conf: &Conf<'_>) {
 /// The bytes of one of nginx's strings. The caller chooses the lifetime: it is that of the pool
 /// or buffer in which the string lies.
 fn bytes<'r>(text: &ngx_str_t) -> &'r [u8] {
-    if text.len == 0 || text.data.is_null() {
+    // An empty one may point to nothing.
+    if text.len == 0 {
         return &[];
     }
     // SAFETY: a string of a request points to `len` bytes of its pool, of its connection's

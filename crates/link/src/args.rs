@@ -218,14 +218,17 @@ fn lower_case(word: u64) -> u64 {
 #[inline]
 fn find_byte(text: &[u8], start: usize, byte: u8) -> usize {
     let mut at = start;
-    while at < text.len() {
-        let marks = bytes_like(word_at(text, at), byte);
+    while let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk()) {
+        let marks = bytes_like(u64::from_le_bytes(*word), byte);
         if marks != 0 {
             return at + first_byte(marks);
         }
         at += WORD_LEN;
     }
-    text.len()
+    match bytes_like(word_at(text, at), byte) {
+        0 => text.len(),
+        marks => at + first_byte(marks),
+    }
 }
 
 fn name_of(argument: &[u8]) -> &[u8] {

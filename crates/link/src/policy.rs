@@ -122,7 +122,11 @@ impl Policy {
     }
 
     fn admits(&self, method: &[u8]) -> bool {
-        self.methods.iter().any(|admitted| **admitted == *method)
+        // Names of a few bytes are sooner compared than handed to a function that does.
+        let is = |admitted: &[u8]| {
+            admitted.len() == method.len() && admitted.iter().zip(method).all(|(a, b)| a == b)
+        };
+        self.methods.iter().any(|admitted| is(admitted))
     }
 
     /// Whether a claim of this name is demanded.
