@@ -49,7 +49,7 @@ impl Json {
             Json::Whole(seconds) => {
                 i64::try_from(seconds).ok().filter(|seconds| *seconds < 1 << 53)
             }
-            Json::Float(seconds) if seconds >= 0.0 && seconds < END => Some(seconds.floor() as i64),
+            Json::Float(seconds) if (0.0..END).contains(&seconds) => Some(seconds.floor() as i64),
             _ => None,
         }
     }
