@@ -310,7 +310,7 @@ class Configuration:
             pass
         elif depth == 0 and kind != "inherit":
             around["enforce"] = random.choice(["on"] * 7 + ["dry_run", "off"])
-        elif random.random() < 0.3 and parent.get("credential") != DROP_IN:
+        elif random.random() < 0.3 and parent.get("credential") != DROP_IN and not parent.get("off"):
             around["enforce"] = random.choice(["on", "dry_run", "off"])
         if around.get("enforce") == "inherited":
             del around["enforce"]

@@ -3,12 +3,13 @@
     selftest.py --kind distro|vendored [--nginx PROGRAM] [NAME...]
 
 A text that is to be replaced and is not there exactly once is a failure: it has moved, and the plant must follow it.
-Without a plant, fuzz.py must find nothing.
+Without a plant, fuzz.py must find nothing, with any seed and with that which found the plant.
 """
 
 import argparse
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -69,10 +70,10 @@ def build(kind):
     return COPY / ("objs/vendored" if kind == "vendored" else "objs") / MODULE
 
 
-def fuzz(module, nginx, seconds):
+def fuzz(module, nginx, seconds, *more):
     """fuzz.py's exit status, what it said, and the seconds that it took."""
     begin = time.time()
-    run = subprocess.run([sys.executable, str(HERE / "fuzz.py"), "--module", str(module), "--nginx", nginx, "--seconds", str(seconds), "--first", "--quiet"],
+    run = subprocess.run([sys.executable, str(HERE / "fuzz.py"), "--module", str(module), "--nginx", nginx, "--seconds", str(seconds), "--first", "--quiet", *more],
                          capture_output=True, text=True, errors="replace", check=False)
     return run.returncode, run.stdout + run.stderr, time.time() - begin
 
@@ -86,7 +87,9 @@ def main():
     wanted = [plant for plant in PLANTS if not options.names or any(name in plant[0] for name in options.names)]
     failed = False
     copy_sources()
-    status, said, _ = fuzz(build(options.kind), options.nginx, 30)
+    sound = COPY / "sound.so"
+    shutil.copy(build(options.kind), sound)
+    status, said, _ = fuzz(sound, options.nginx, 30)
     if status:
         print(said + "FAILED: something is found where nothing is planted")
         failed = True
@@ -105,6 +108,9 @@ def main():
         first = next((line for line in said.splitlines() if line.startswith("DISAGREEMENT")), said[-300:])
         if status != 1 or "DISAGREEMENT" not in said:
             print(f"FAILED: {name}: not found in {seconds:.0f} s: {said[-2000:]}")
+            failed = True
+        elif fuzz(sound, options.nginx, 15, "--seed", re.search(r"seed of the round: (\d+)", said)[1])[0]:
+            print(f"FAILED: {name}: what was found is there without the plant: {first}")
             failed = True
         else:
             print(f"{name:<45} found in {seconds:5.1f} s: {first[:120]}", flush=True)
