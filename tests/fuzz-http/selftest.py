@@ -73,7 +73,7 @@ def build(kind):
 def fuzz(module, nginx, seconds, *more):
     """fuzz.py's exit status, what it said, and the seconds that it took."""
     begin = time.time()
-    run = subprocess.run([sys.executable, str(HERE / "fuzz.py"), "--module", str(module), "--nginx", nginx, "--seconds", str(seconds), "--first", "--quiet", *more],
+    run = subprocess.run([sys.executable, str(HERE / "fuzz.py"), "--module", str(module), "--nginx", nginx, "--seconds", str(seconds), "--requests", "500", "--first", "--quiet", *more],
                          capture_output=True, text=True, errors="replace", check=False)
     return run.returncode, run.stdout + run.stderr, time.time() - begin
 
