@@ -254,14 +254,13 @@ def keys_of(policy, seen, now, decides, carried=None):
 
 def conclude(policy, check, seen, now, denied):
     """The verdict on an authentic link. `denied` are (condition, verdict) in the order of the claims."""
-    if policy.scheme == "template" or check.verdict is None:
-        if check.issued_after is not None and (check.issued is None or check.issued < check.issued_after):
-            return check.say("revoked")
-        if any(seen.evaluate(value, check) not in (b"", b"0") for value in policy.revoke):
-            return check.say("revoked")
-        for condition, verdict in denied:
-            if condition:
-                return check.say(verdict)
+    if check.issued_after is not None and (check.issued is None or check.issued < check.issued_after):
+        return check.say("revoked")
+    if any(seen.evaluate(value, check) not in (b"", b"0") for value in policy.revoke):
+        return check.say("revoked")
+    for condition, verdict in denied:
+        if condition:
+            return check.say(verdict)
     return check.say("granted")
 
 
