@@ -223,14 +223,14 @@ impl Keyring {
         let (first, chosen, most) = match id {
             None => (0, &*self.ids, usize::MAX),
             Some(id) => {
-                let place = self.places.get(id).copied().unwrap_or(usize::MAX);
-                let entry = self.ids.get(place).unwrap_or(&self.nobody);
-                (place, core::slice::from_ref(entry), self.most_keys)
+                let place = self.places.get(id).copied();
+                let entry = place.and_then(|place| self.ids.get(place)).unwrap_or(&self.nobody);
+                (place.unwrap_or_default(), core::slice::from_ref(entry), self.most_keys)
             }
         };
         let mut tried = Tried::NoKey;
         let mut compared = 0;
-        for (at, entry) in chosen.iter().enumerate() {
+        for (place, entry) in (first..).zip(chosen) {
             for RingKey { key, life } in &entry.keys {
                 if !link.fits(key.algorithm()) {
                     if matches!(tried, Tried::NoKey) && life.is_alive(now) {
@@ -248,7 +248,6 @@ impl Keyring {
                 let is_alive = life.is_alive(now);
                 match (is_alive, link.is_signed_by(key, is_alive)) {
                     (true, true) => {
-                        let place = first.saturating_add(at);
                         return Tried::Verified(Found { id: &entry.id, place, life: *life });
                     }
                     (true, false) => tried = Tried::Forged,
