@@ -12,6 +12,7 @@
 use strict;
 use warnings;
 
+use File::Basename qw(basename);
 use FindBin;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -26,7 +27,7 @@ my $step = $ENV{ALLOCATIONS_STEP} || 1;
 my ($left, $many, $asked, $failed, $ours) = 0 .. 4;
 my $library = Preload->new('allocations', 5);
 
-my @environment = (environment => $library->environment(PRELOAD_OF => 'secure_link_hmac'));
+my @environment = (environment => $library->environment(PRELOAD_OF => basename($ENV{MODULE})));
 
 # From now on the allocation of a number fails, and so many with it.
 sub arm {
