@@ -45,7 +45,6 @@ class Server:
                 self.files[path.encode()] = f"the file {path}\n".encode()
                 with open(self.dir + "/files" + path, "wb") as file:
                     file.write(self.files[path.encode()])
-        self.port1, self.port2 = free_ports(2)
         http, server = configuration.text()
         log = ",".join(f'"{name}":"${variable}"' for name, variable in WITNESS.items())
         log += "," + ",".join(f'"v{name}":"$secure_link_hmac{name}"' for name in VARIABLES)
@@ -77,8 +76,8 @@ map $args $first_args {{ default $args; }}
 secure_link_hmac_zone counted:1m;
 secure_link_hmac_meter counted;
 server {{
-listen 127.0.0.1:{self.port1};
-listen 127.0.0.1:{self.port2} http2;
+listen 127.0.0.1:PORT1;
+listen 127.0.0.1:PORT2 http2;
 server_name localhost;
 root {self.dir}/files;
 set $first "$first_uri$first_args";
@@ -91,15 +90,23 @@ location /static/ {{ internal; secure_link_hmac_enforce off; }}
 }}
 }}
 """
-        with open(f"{self.dir}/nginx.conf", "w", encoding="latin-1") as file:
-            file.write(self.text)
         with open(f"{self.dir}/users", "w") as file:
             file.write("u:{PLAIN}p\n")
         self.process = None
         self.read = {"access.log": 0, "error.log": 0}
 
     def start(self):
-        """Starts it; what nginx says if it does not."""
+        """Starts it; what nginx says if it does not. A port may have been taken by somebody else in between."""
+        for _ in range(5):
+            said = self.start_at(*free_ports(2))
+            if said is None or "Address already in use" not in said:
+                break
+        return said
+
+    def start_at(self, port1, port2):
+        self.port1, self.port2 = port1, port2
+        with open(f"{self.dir}/nginx.conf", "w", encoding="latin-1") as file:
+            file.write(self.text.replace("PORT1", str(port1)).replace("PORT2", str(port2)))
         environment = {name: value for name, value in os.environ.items() if name != "NGINX"}
         with open(f"{self.dir}/logs/output", "wb") as output:
             self.process = subprocess.Popen([self.program, "-p", self.dir + "/", "-c", self.dir + "/nginx.conf", "-e", self.dir + "/logs/error.log"],
