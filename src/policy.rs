@@ -44,8 +44,9 @@ pub struct LinkPolicy {
 struct Inputs {
     /// The arguments of the query string whose values they are.
     arguments: ArgumentNames,
-    /// Which variable has the value of an argument, by the position of its name.
-    places: Vec<usize>,
+    /// Which variable has the value of an argument, by the position of its name; and that variable
+    /// itself, in case it is nginx's no more.
+    places: Vec<(usize, VariableIndex)>,
     /// Where the values of the others come from, by the position of the variable.
     others: Vec<(usize, Source)>,
     /// How many variables there are.
@@ -53,8 +54,6 @@ struct Inputs {
     /// The variables `$arg_name` in whose place `set` or `map` has put one of its own, by their
     /// position: the same for all requests, but known only after the configuration was read.
     replaced: OnceCell<Vec<(usize, VariableIndex)>>,
-    /// Each `$arg_name`, in the order of `places`.
-    indices: Vec<VariableIndex>,
 }
 
 /// Where the value of a variable comes from that is no argument's.
@@ -210,14 +209,12 @@ impl Inputs {
             others: Vec::new(),
             len: variables.as_slice().len(),
             replaced: OnceCell::new(),
-            indices: Vec::new(),
         };
         for (place, variable) in variables.as_slice().iter().enumerate() {
             match (variable, variable.argument()) {
                 (Variable::Named(variable), Some(name)) => {
                     inputs.arguments.insert(name.as_bytes());
-                    inputs.places.push(place);
-                    inputs.indices.push(conf.variable_index(variable)?);
+                    inputs.places.push((place, conf.variable_index(variable)?));
                 }
                 _ => inputs.others.push((place, Source::new(conf, variable)?)),
             }
@@ -230,7 +227,7 @@ impl Inputs {
         let values = request.alloc(self.len, absent).ok_or(NotEvaluated)?;
         let mut is_unreadable = false;
         find_arguments(request.args(), &self.arguments, |position, value| {
-            if let Some(place) = self.places.get(position).and_then(|&at| values.get_mut(at)) {
+            if let Some(place) = self.places.get(position).and_then(|(at, _)| values.get_mut(*at)) {
                 match ptr::eq(place.as_ptr(), absent.as_ptr()) {
                     true => *place = value,
                     false => is_unreadable = true,
@@ -254,7 +251,7 @@ impl Inputs {
 
     #[cold]
     fn find_replaced(&self, request: Request<'_>) -> Vec<(usize, VariableIndex)> {
-        let arguments = self.places.iter().copied().zip(self.indices.iter().copied());
+        let arguments = self.places.iter().copied();
         arguments.filter(|(_, index)| !request.is_argument(*index)).collect()
     }
 }
