@@ -1,6 +1,5 @@
 //! The tables by which nginx finds the module.
 
-use std::ffi::c_char;
 use std::ptr;
 
 use nginx_sys::{
@@ -82,9 +81,9 @@ mod exported {
         Table([&raw const ngx_http_secure_link_hmac_module, ptr::null()]);
 
     #[unsafe(no_mangle)]
-    static ngx_module_names: Table<[*const c_char; 2]> =
+    static ngx_module_names: Table<[*const std::ffi::c_char; 2]> =
         Table([c"ngx_http_secure_link_hmac_module".as_ptr(), ptr::null()]);
 
     #[unsafe(no_mangle)]
-    static ngx_module_order: Table<[*const c_char; 1]> = Table([ptr::null()]);
+    static ngx_module_order: Table<[*const std::ffi::c_char; 1]> = Table([ptr::null()]);
 }
