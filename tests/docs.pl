@@ -194,7 +194,7 @@ subtest 'words' => sub {
         auth_hmac_message ngx_http_auth_hmac_module mod_secdownload range_start
         echo hash_hmac head_object image_tag increase link_to rate strip trim wrk hmac memchr compressions
         ngx_conf_read_token auth_basic root alias disable_symlinks window uses bypass dav addition
-        geo set_alloc_error_hook rpmspec rpmlint cargo nice split soak verify_ all also subtle
+        geo headers listen null satisfy set_alloc_error_hook rpmspec rpmlint cargo nice split soak verify_ all also subtle
         acme expires explain issued_after keygen sign signed_texts st unsafe verdict verify
     );
     # What the command line tool prints as JSON: tests/cli.pl compares it with the page.
