@@ -63,7 +63,8 @@ macro_rules! algorithms {
                 expected: &[u8],
             ) -> bool {
                 match &self.0 {
-                    // What most links have is not to carry the registers and the stack of the others.
+                    // What most links have need not save the registers and the stack of the
+                    // others.
                     State::Sha256(mac) => mac.is_tag(message, expected),
                     _ => self.verify_other(message, expected),
                 }

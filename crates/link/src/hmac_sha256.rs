@@ -24,8 +24,8 @@ const INITIAL: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-/// The block of the outer hash, where the inner hash belongs in its first half: the padding of a message of
-/// two blocks' pad and a hash.
+/// The block of the outer hash before the inner hash is put into its first half: the padding of a
+/// message of one block, the pad, and a hash.
 const OUTER_PADDING: [u8; BLOCK_LEN] = {
     let mut block = [0; BLOCK_LEN];
     block[32] = 0x80;

@@ -241,8 +241,8 @@ impl Link for Presigned<'_> {
 
     fn is_signed_by(&self, key: &Key, is_live: bool) -> bool {
         let Credential { scope, date, region, service, .. } = *self.credential;
-        // Looked for with any key, and where there is no kept one, as for an unknown id, a MAC is made
-        // all the same.
+        // Looked for with any key, and where there is no kept one, as for an unknown id, a MAC is
+        // made all the same.
         match key.derived().with(scope, |mac| self.is_signed_with(mac)) {
             Some(true) => return true,
             Some(false) => {}
