@@ -148,9 +148,9 @@ docs: ## The documentation as a site in objs/site/, with the engine's API; its l
 	@scripts/need docs
 	@scripts/docs
 
-crates: ## What crates.io would get of the engine and the command line tool: packaged and built, not published (Rust 1.90)
+crates: ## What crates.io would get of the engine, the directives and the command line tool: packaged and built, not published (Rust 1.90)
 	@scripts/need
-	@PATH="$$PATH:$$HOME/.cargo/bin" cargo publish --dry-run --allow-dirty --locked -p secure-link -p secure-link-cli
+	@PATH="$$PATH:$$HOME/.cargo/bin" cargo publish --dry-run --allow-dirty --locked -p secure-link -p secure-link-directives -p secure-link-cli
 
 dist: ## Tarballs of the sources and of the crates, of which packages are built, into objs/dist/
 	@scripts/dist

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use secure_link::Verdict;
+use secure_link_directives::Enforce;
 
 use crate::check::{self, Checked};
-use crate::config::{Enforce, LocConf};
+use crate::config::LocConf;
 use crate::ffi::{LineBuffer, Request};
 use crate::limit;
 

@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::ptr;
 
 use secure_link::{Check, Mode, Verdict, verify};
+use secure_link_directives::Enforce;
 
-use crate::config::{Enforce, LocConf};
+use crate::config::LocConf;
 use crate::ffi::{Complex, NotEvaluated, Request, now};
 use crate::policy::LinkPolicy;
 

@@ -8,14 +8,15 @@ use secure_link::{
     Template, TemplateScheme, TimeField, TokenPlace, Variable, Variables, client_sets, digest,
     names_the_path,
 };
+use secure_link_directives::{
+    Algorithms, Credential, LimitSetting, Measure, Rule, SchemeSetting, misfit,
+};
 
 use crate::config::find_zone;
-use crate::directives::alternatives;
 use crate::ffi::{Block, Conf, Failed, Position, VariableOrigin};
 use crate::findings::{Faults, too_short};
-use crate::limit::{Limit, LimitSetting, Measure, Rule};
-use crate::scheme::SchemeSetting;
-use crate::settings::{Algorithms, Credential, Located, SecretSource, Settings};
+use crate::limit::Limit;
+use crate::settings::{Located, SecretSource, Settings};
 
 /// Makes the parts of a policy of settings, and notes what is to be said of them.
 pub struct Compiler<'s, 'c, 'p> {
@@ -300,35 +301,13 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
         let Some(Located { value, at }) = &self.settings.algorithm else {
             return Ok(Some(Algorithm::Sha256));
         };
-        match value {
-            // A location that inherits one has no other to choose.
-            Algorithms::Known(_) if kind == SchemeKind::SigV4 => Ok(Some(Algorithm::Sha256)),
-            Algorithms::Known(algorithm) if kind.algorithms().contains(algorithm) => {
-                Ok(Some(*algorithm))
-            }
-            Algorithms::Known(algorithm) => Err(self.conf.error(
-                at,
-                format_args!(
-                    "\"secure_link_hmac_algorithm\" is \"{}\", which the scheme \"{}\" does not \
-                     have: write {}",
-                    algorithm.name(),
-                    kind.name(),
-                    algorithms(kind)
-                ),
-            )),
-            Algorithms::Unknown(name) => {
-                let known: Vec<_> =
-                    Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
-                self.faults.heavy(
-                    at,
-                    format!(
-                        "\"secure_link_hmac_algorithm\" has an unknown algorithm {name}: write \
-                         one of {}",
-                        known.join(", ")
-                    ),
-                );
+        match value.of(kind) {
+            Ok(algorithm) => Ok(Some(algorithm)),
+            Err(text) if matches!(value, Algorithms::Unknown(_)) => {
+                self.faults.heavy(at, text);
                 Ok(None)
             }
+            Err(text) => Err(self.conf.error(at, text)),
         }
     }
 
@@ -385,14 +364,8 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
                 }
             };
             if let Some((at, id, algorithm)) = ring.misfit(kind) {
-                let text = format!(
-                    "\"secure_link_hmac_keyring\" has the algorithm \"{}\" for \"{}\", which the \
-                     scheme \"{}\" does not have: write {}",
-                    algorithm.name(),
-                    id.escape_ascii(),
-                    kind.name(),
-                    algorithms(kind)
-                );
+                let text = misfit(id, algorithm, kind);
+                let text = format!("\"secure_link_hmac_keyring\" {text}");
                 let at = at.clone();
                 return Err(self.conf.error(&at, text));
             }
@@ -519,9 +492,4 @@ fn ring_of(keys: &Option<Keys>) -> Option<Arc<Keyring>> {
         Some(Keys::Ring { ring, .. }) => Some(Arc::clone(ring)),
         _ => None,
     }
-}
-
-/// The algorithms of a scheme for a message.
-fn algorithms(kind: SchemeKind) -> String {
-    alternatives(kind.algorithms().iter().map(|algorithm| algorithm.name()))
 }

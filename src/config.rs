@@ -5,67 +5,19 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use secure_link::{SchemeKind, Verdict};
+use secure_link_directives::{Enforce, Refusal, Statuses, inherit};
 use zeroize::Zeroizing;
 
-use crate::directives::{Directive, Refusal, Setting};
+use crate::directives::{Directive, Setting};
 use crate::ffi::{Block, Complex, Conf, Failed, Level, Position, Server, VariableIndex};
 use crate::findings::{Finding, Severity};
 use crate::keyring::Ring;
 use crate::meter::{Meter, MeterKey};
 use crate::metrics::Metrics;
 use crate::policy::LinkPolicy;
-use crate::settings::{Located, Settings, inherit};
+use crate::settings::{Located, Settings};
 use crate::statsd::Statsd;
 use crate::zone::ZoneConf;
-
-/// Whether the outcome of a check decides about the request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Enforce {
-    /// No: it is the value of variables only.
-    #[default]
-    Off,
-    /// Yes.
-    On,
-    /// No, but it is found out and logged as if it did.
-    DryRun,
-}
-
-impl Enforce {
-    /// All values.
-    pub const ALL: &[Enforce] = &[Enforce::On, Enforce::Off, Enforce::DryRun];
-
-    /// The name used in configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Enforce::Off => "off",
-            Enforce::On => "on",
-            Enforce::DryRun => "dry_run",
-        }
-    }
-}
-
-/// The status of each denial.
-#[derive(Clone, Copy, Default)]
-pub struct Statuses([Option<u16>; Verdict::ALL.len()]);
-
-impl Statuses {
-    /// Sets the status of a verdict, and tells whether it was not set before.
-    pub fn set(&mut self, verdict: Verdict, status: u16) -> bool {
-        match self.0.get_mut(verdict as usize) {
-            Some(place @ None) => {
-                *place = Some(status);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// The status of a verdict: 403 if there were none, so that nothing is granted by mistake.
-    pub fn get(&self, verdict: Verdict) -> u16 {
-        let set = self.0.get(verdict as usize).copied().flatten();
-        set.or(verdict.default_status()).unwrap_or(403)
-    }
-}
 
 /// Where a request that passed goes.
 pub enum PassTarget {
@@ -223,14 +175,20 @@ pub fn merge(conf: &mut Conf<'_>, parent: &mut LocConf, child: &mut LocConf) -> 
     block.captures.extend(&parent.captures);
     child.captures.clone_from(&block.captures);
     if parent.policy.is_none() && !parent.settings.is_empty() {
-        parent.settings.check_use(parent.settings.kind(), conf)?;
+        parent
+            .settings
+            .check_use(parent.settings.kind())
+            .map_err(|unused| conf.error(&unused.at, unused.text))?;
         parent.policy = Some(freeze(conf, &parent.settings, &block)?);
     }
     child.policy = if child.settings.is_empty() {
         child.settings = parent.settings.clone();
         parent.policy.clone()
     } else {
-        child.settings.complete(&parent.settings, conf)?;
+        child
+            .settings
+            .complete(&parent.settings)
+            .map_err(|unused| conf.error(&unused.at, unused.text))?;
         Some(freeze(conf, &child.settings, &block)?)
     };
     let enforced_here = child.enforce.is_some();

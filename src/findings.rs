@@ -4,9 +4,9 @@ use secure_link::{
     Ambiguity, Fields, MIN_SECRET_LEN, SchemeKind, Template, TimeField, Variable, Variables,
     unsigned_variable,
 };
+use secure_link_directives::{LimitSetting, Per, Rule};
 
 use crate::ffi::{Conf, Position, VariableOrigin};
-use crate::limit::{LimitSetting, Per, Rule};
 use crate::settings::{Located, Settings};
 
 /// Something to be said of the configuration.

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use secure_link::Verdict;
+use secure_link_directives::Enforce;
 
 use crate::access::log_denial;
 use crate::check;
-use crate::config::{Enforce, PassTarget};
+use crate::config::PassTarget;
 use crate::ffi::{Level, LineBuffer, NotEvaluated, Request};
 use crate::limit;
 

@@ -2,18 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hint::black_box;
 use std::sync::Arc;
 
 use secure_link::{
     Algorithm, KeyDescription, KeyLife, Keyring, KeyringError, MAX_KEYS_TRIED, MIN_SECRET_LEN,
-    SchemeKind, SecretFormat, check_key_id, digest, parse_date,
+    SchemeKind, digest,
 };
+use secure_link_directives::{KeyLine, KeySource, Outcome, Refusal, quote, refuse};
 use zeroize::Zeroizing;
 
-use crate::directives::{
-    Outcome, Refusal, Setting, alternatives, key_format, quote, read_key_file, refuse,
-};
+use crate::directives::{Setting, read_key_file};
 use crate::ffi::{Conf, Failed, Position};
 
 /// A ring as it is written.
@@ -151,114 +149,19 @@ pub fn set_keyring(setting: &mut Setting<'_, '_>) -> Outcome {
     Ok(())
 }
 
-/// How the second word of a line begins.
-const SOURCES: [&str; 3] = ["file:", "hex:", "base64:"];
-
 /// Reads a line: `id source [parameter ...]`.
 fn read_key(conf: &Conf<'_>, at: &Position, words: &[&[u8]]) -> Result<RingKey, Refusal> {
-    let [id, source, parameters @ ..] = words else {
-        return refuse("has a line without a secret: write \"id file:path\"");
-    };
-    // A word in the wrong place may be the secret: none is shown before it is clear which one is,
-    // and of the parameters none that is unknown.
-    let is_source = |word: &[u8]| SOURCES.iter().any(|name| word.starts_with(name.as_bytes()));
-    if is_source(id) {
-        return refuse("has a line that begins with a secret: write the key's id before it");
-    }
-    if !is_source(source) {
-        return refuse(format!(
-            "has a line whose second word does not begin with {}: write \"id file:path\"",
-            alternatives(SOURCES.iter().copied())
-        ));
-    }
-    if let Err(error) = check_key_id(id) {
-        return refuse(format!("has the id {}, but {error}", quote(id)));
-    }
-    let mut format = None;
-    let mut algorithm = None;
-    let mut life = KeyLife::default();
-    for parameter in parameters {
-        let (name, value) = match parameter.iter().position(|&byte| byte == b'=') {
-            Some(at) => parameter.split_at(at + 1),
-            None => (*parameter, b"".as_slice()),
-        };
-        let is_new = match name {
-            b"format=" => format.replace(key_format(Some(parameter))?).is_none(),
-            b"algorithm=" => match Algorithm::from_name(value) {
-                Some(value) => algorithm.replace(value).is_none(),
-                None => {
-                    return refuse(format!(
-                        "has an unknown algorithm {}: write one of {}",
-                        quote(value),
-                        alternatives(Algorithm::ALL.iter().map(|algorithm| algorithm.name()))
-                    ));
-                }
-            },
-            b"not_before=" => life.not_before.replace(date(parameter, value)?).is_none(),
-            b"not_after=" => life.not_after.replace(date(parameter, value)?).is_none(),
-            b"issued_after=" => life.issued_after.replace(date(parameter, value)?).is_none(),
-            b"revoked" => !std::mem::replace(&mut life.revoked, true),
-            _ => {
-                return refuse(format!(
-                    "has an unknown parameter for {}: behind the secret, write \"format=\", \
-                     \"algorithm=\", \"not_before=\", \"not_after=\", \"issued_after=\" or \
-                     \"revoked\"",
-                    quote(id)
-                ));
-            }
-        };
-        if !is_new {
-            return refuse(format!("has the parameter {} twice for {}", quote(name), quote(id)));
+    let KeyLine { id, source, algorithm, life } = KeyLine::read(words)?;
+    let secret = match source {
+        KeySource::File { path, format } => {
+            read_key_file(conf, "secure_link_hmac_keyring", at, path, format)?
         }
-    }
-    // As values of their own: else the compiler compares what is not there, and then looks whether
-    // it is, which a memory checker has to report.
-    let first = black_box(life.not_before.unwrap_or(i64::MIN));
-    let last = black_box(life.not_after.unwrap_or(i64::MAX));
-    if first > last {
-        return refuse(format!("has \"not_after\" before \"not_before\" for {}", quote(id)));
-    }
-    let secret = read_secret(conf, at, id, source, format)?;
+        KeySource::Text { text, format } => format
+            .decode(text)
+            .or_else(|error| refuse(format!("cannot read the secret of {}: {error}", quote(id))))?,
+    };
     if secret.is_empty() {
         return refuse(format!("has an empty secret for {}", quote(id)));
     }
-    Ok(RingKey { id: (*id).into(), secret, algorithm, life, at: at.clone() })
-}
-
-fn date(parameter: &[u8], value: &[u8]) -> Result<i64, Refusal> {
-    match parse_date(value) {
-        Some(seconds) => Ok(seconds),
-        None => refuse(format!(
-            "has an invalid date {}: write it as \"2026-12-31T00:00:00Z\" or unix seconds",
-            quote(parameter)
-        )),
-    }
-}
-
-fn read_secret(
-    conf: &Conf<'_>,
-    at: &Position,
-    id: &[u8],
-    source: &[u8],
-    format: Option<SecretFormat>,
-) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    if let Some(path) = source.strip_prefix(b"file:") {
-        return read_key_file(
-            conf,
-            "secure_link_hmac_keyring",
-            at,
-            path,
-            format.unwrap_or_default(),
-        );
-    }
-    if format.is_some() {
-        return refuse(format!("has \"format=\" for {}, which only \"file:\" takes", quote(id)));
-    }
-    let (format, text) = match source.strip_prefix(b"hex:") {
-        Some(text) => (SecretFormat::Hex, text),
-        None => (SecretFormat::Base64, source.strip_prefix(b"base64:").unwrap_or_default()),
-    };
-    format
-        .decode(text)
-        .or_else(|error| refuse(format!("cannot read the secret of {}: {error}", quote(id))))
+    Ok(RingKey { id: id.into(), secret, algorithm, life, at: at.clone() })
 }

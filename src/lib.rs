@@ -27,7 +27,6 @@ mod limit;
 mod meter;
 mod metrics;
 mod policy;
-mod scheme;
 mod settings;
 mod statsd;
 mod variables;

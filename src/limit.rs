@@ -4,22 +4,12 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use secure_link::{Claims, Verdict, digest};
+use secure_link_directives::{Enforce, Measure, Per, Rule};
 use secure_link_zone::{Id, LimitKind, Locked, Refused};
 
 use crate::check::{self, Checked, Limits};
-use crate::config::Enforce;
-use crate::directives::{Outcome, Setting, quote, refuse};
 use crate::ffi::{Level, LineBuffer, NotEvaluated, Request};
 use crate::zone::ZoneConf;
-
-/// A limit as it is written.
-#[derive(Clone)]
-pub struct LimitSetting {
-    /// The zone's name.
-    pub zone: Box<[u8]>,
-    /// What is limited.
-    pub rule: Rule,
-}
 
 /// A limit of a policy.
 pub struct Limit {
@@ -29,56 +19,15 @@ pub struct Limit {
     pub rule: Rule,
 }
 
-/// What a limit limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
-    /// The uses of a link. Further requests of a client within `window` seconds of its first
-    /// counted use are not counted.
-    Token { uses: u64, window: i64 },
-    /// What a key or subject takes in `period` seconds.
-    Quota { measure: Measure, amount: u64, per: Per, period: i64 },
-}
-
-/// What a quota measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    Uses,
-    Bytes,
-}
-
-/// Whose quota it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Per {
-    Key,
-    /// Always the pair of key and subject.
-    Subject,
-}
-
-impl Rule {
-    /// Whether two rules count the same thing.
-    fn is_like(self, other: Rule) -> bool {
-        match (self, other) {
-            (Rule::Token { .. }, Rule::Token { .. }) => true,
-            (
-                Rule::Quota { measure, per, period, .. },
-                Rule::Quota {
-                    measure: other_measure, per: other_per, period: other_period, ..
-                },
-            ) => measure == other_measure && per == other_per && period == other_period,
-            _ => false,
-        }
-    }
-
-    /// The quota's entry; links of one zone share it by measure, period and owner.
-    fn quota_id(measure: Measure, per: Per, period: i64, claims: &Claims<'_>) -> Id {
-        let subject = match per {
-            Per::Key => &[],
-            Per::Subject => claims.subject,
-        };
-        let head = [measure as u8, per as u8, claims.key_id.len() as u8];
-        let period = period.to_le_bytes();
-        digest([head.as_slice(), &period, claims.key_id, subject].into_iter())
-    }
+/// The quota's entry; links of one zone share it by measure, period and owner.
+fn quota_id(measure: Measure, per: Per, period: i64, claims: &Claims<'_>) -> Id {
+    let subject = match per {
+        Per::Key => &[],
+        Per::Subject => claims.subject,
+    };
+    let head = [measure as u8, per as u8, claims.key_id.len() as u8];
+    let period = period.to_le_bytes();
+    digest([head.as_slice(), &period, claims.key_id, subject].into_iter())
 }
 
 /// Looks whether a granted link's limits have room. A dry run is told the same.
@@ -144,7 +93,7 @@ pub fn count_bytes(request: Request<'_>, checked: &Checked<'_>) {
     for limit in checked.policy.limits() {
         if let Rule::Quota { measure: Measure::Bytes, per, period, .. } = limit.rule {
             let now = crate::ffi::now();
-            let id = Rule::quota_id(Measure::Bytes, per, period, &claims);
+            let id = quota_id(Measure::Bytes, per, period, &claims);
             let added = limit.zone.with_lock(|locked| {
                 let (sent, end) = (request.bytes_sent(), now.saturating_add(period));
                 locked.add(LimitKind::Quota, &id, sent, u64::MAX, end, now)
@@ -159,7 +108,10 @@ pub fn count_bytes(request: Request<'_>, checked: &Checked<'_>) {
 impl Limit {
     fn look(&self, request: Request<'_>, checked: &Checked<'_>) -> Result<Option<u64>, Verdict> {
         let (claims, now) = (checked.check.claims.ok_or(Verdict::Unavailable)?, checked.now);
-        self.require_claims(&claims)?;
+        // What cannot be limited as the configuration says is not good.
+        if !self.rule.can_limit(&claims) {
+            return Err(Verdict::Malformed);
+        }
         let (has_room, value) = match self.rule {
             Rule::Token { uses, window } => self.locked(|locked| {
                 let value = locked.value(LimitKind::Token, &claims.link, now).unwrap_or(0);
@@ -168,7 +120,7 @@ impl Limit {
                 (value < uses || is_open(), value)
             })?,
             Rule::Quota { measure, amount, per, period } => {
-                let id = Rule::quota_id(measure, per, period, &claims);
+                let id = quota_id(measure, per, period, &claims);
                 let value =
                     self.locked(|locked| locked.value(LimitKind::Quota, &id, now).unwrap_or(0))?;
                 (value < amount, value)
@@ -201,7 +153,7 @@ impl Limit {
                 })?
             }
             Rule::Quota { measure, amount, per, period } => {
-                let id = Rule::quota_id(measure, per, period, &claims);
+                let id = quota_id(measure, per, period, &claims);
                 let end = now.saturating_add(period);
                 // Bytes are added when they were sent; here is made sure that they can be.
                 let step = u64::from(measure == Measure::Uses);
@@ -216,15 +168,6 @@ impl Limit {
                 Err(Verdict::Unavailable)
             }
         }
-    }
-
-    /// What cannot be limited as the configuration says is not good.
-    fn require_claims(&self, claims: &Claims<'_>) -> Result<(), Verdict> {
-        let limitable = match self.rule {
-            Rule::Token { .. } => claims.expires_at.is_some(),
-            Rule::Quota { per, .. } => per == Per::Key || !claims.subject.is_empty(),
-        };
-        if limitable { Ok(()) } else { Err(Verdict::Malformed) }
     }
 
     fn uses(&self, value: u64) -> Option<u64> {
@@ -264,73 +207,4 @@ fn window_id(request: Request<'_>, claims: &Claims<'_>) -> Id {
         None => 0,
     };
     [link, rest, (address >> 64) as u64, address as u64]
-}
-
-/// Reads `secure_link_hmac_limit name uses=n|bytes=size [per=...] [window=...|period=...]`.
-pub fn set_limit(setting: &mut Setting<'_, '_>) -> Outcome {
-    const FORMS: &str = "write \"uses=1\", \"uses=100 per=key period=1d\" or \
-                         \"bytes=10g per=subject period=1d\"";
-    let mut uses = None;
-    let mut bytes = None;
-    let mut per = None;
-    let mut window = None;
-    let mut period = None;
-    let zone = setting.arguments.first().copied().unwrap_or_default();
-    for parameter in setting.arguments.iter().skip(1) {
-        let at = parameter.iter().position(|&byte| byte == b'=').map_or(0, |at| at + 1);
-        let (name, value) = parameter.split_at_checked(at).unwrap_or_default();
-        let wrong = || refuse(format!("has an invalid parameter {}: {FORMS}", quote(parameter)));
-        // Digits only: what `parse` accepts beside them is a sign.
-        let is_number = value.iter().all(u8::is_ascii_digit);
-        let number = || {
-            let text = str::from_utf8(value).ok().filter(|_| is_number);
-            text.and_then(|text| text.parse::<u64>().ok())
-        };
-        let is_new = match name {
-            b"uses=" => match number() {
-                Some(number) if number > 0 => uses.replace(number).is_none(),
-                _ => return wrong(),
-            },
-            b"bytes=" => match setting.conf.parse_bytes(value) {
-                Some(number) if number > 0 => bytes.replace(number).is_none(),
-                _ => return wrong(),
-            },
-            b"per=" => match value {
-                b"token" => per.replace(None).is_none(),
-                b"key" => per.replace(Some(Per::Key)).is_none(),
-                b"subject" => per.replace(Some(Per::Subject)).is_none(),
-                _ => return wrong(),
-            },
-            b"window=" | b"period=" => {
-                let place = if name == b"window=" { &mut window } else { &mut period };
-                match setting.conf.parse_seconds(value) {
-                    Some(seconds) if seconds > 0 => place.replace(seconds).is_none(),
-                    _ => return wrong(),
-                }
-            }
-            _ => return wrong(),
-        };
-        if !is_new {
-            return refuse(format!("has the parameter {} twice", quote(name)));
-        }
-    }
-    let rule = match (uses, bytes, per.flatten(), window, period) {
-        (Some(uses), None, None, window, None) => Rule::Token { uses, window: window.unwrap_or(0) },
-        (Some(amount), None, Some(per), None, Some(period)) => {
-            Rule::Quota { measure: Measure::Uses, amount, per, period }
-        }
-        (None, Some(amount), Some(per), None, Some(period)) => {
-            Rule::Quota { measure: Measure::Bytes, amount, per, period }
-        }
-        _ => return refuse(format!("does not say what is limited: {FORMS}")),
-    };
-    let limit = LimitSetting { zone: zone.into(), rule };
-    let at = setting.at.clone();
-    let limits = setting.block.settings.limits.get_or_insert_default();
-    let is_like = |other: &LimitSetting| *other.zone == *zone && other.rule.is_like(rule);
-    if limits.iter().any(|other| is_like(&other.value)) {
-        return Err(crate::directives::Refusal::Duplicate);
-    }
-    limits.push(crate::settings::Located { value: limit, at });
-    Ok(())
 }

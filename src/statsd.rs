@@ -8,10 +8,11 @@ use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use secure_link::Verdict;
+use secure_link_directives::{Outcome, Refusal, quote, refuse};
 use secure_link_zone::Counters;
 
 use crate::config::MainConf;
-use crate::directives::{Outcome, Refusal, Setting, quote, refuse};
+use crate::directives::Setting;
 use crate::zone::ZoneConf;
 
 /// What fits into one Ethernet frame beside the headers of IPv6 and UDP, in bytes.

@@ -3,10 +3,11 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
+use secure_link_directives::{Outcome, quote, refuse};
 use secure_link_zone::{Hints, Locked, Parts, PinnedEntry, Zone};
 use thiserror::Error;
 
-use crate::directives::{Outcome, Setting, quote, refuse};
+use crate::directives::Setting;
 use crate::ffi::{Position, SharedMemory, ZoneChange, random_seed};
 
 /// A zone of the configuration.

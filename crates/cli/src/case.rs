@@ -5,13 +5,14 @@ use secure_link::{
     Algorithm, Arena, Check, Mode, Request, SignedText, Template, Variable, Variables, Verdict,
     signed_texts, verify,
 };
+use secure_link_directives::Rule;
 
 use crate::args::{CheckArgs, PolicyArgs};
 use crate::conf;
 use crate::error::{Error, usage};
 use crate::offer::{Inputs, Offer};
 use crate::policy::Compiled;
-use crate::settings::{Limited, Settings};
+use crate::settings::Settings;
 use crate::url::Url;
 
 /// All that a check depends on.
@@ -25,7 +26,7 @@ pub struct Case {
     pub mode: Mode,
     /// What withdraws an authentic link.
     revoke: Vec<Revoking>,
-    limits: Vec<Limited>,
+    limits: Vec<Rule>,
     /// The id that the configuration demands of the key, if it does.
     pub written_id: Option<Vec<u8>>,
     /// The algorithm of the key that has it, or of the first one.
@@ -188,11 +189,7 @@ impl Case {
     /// Whether a link says what its limits need.
     fn can_be_limited(&self, check: &Check<'_>) -> bool {
         let claims = check.claims.unwrap_or_default();
-        self.mode != Mode::Enforced
-            || self.limits.iter().all(|limit| match limit {
-                Limited::Expiry => claims.expires_at.is_some(),
-                Limited::Subject => !claims.subject.is_empty(),
-            })
+        self.mode != Mode::Enforced || self.limits.iter().all(|rule| rule.can_limit(&claims))
     }
 
     /// The value that withdraws the link, and its position in `secure_link_hmac_revoke`.

@@ -5,7 +5,6 @@ mod choose;
 mod keys;
 mod lexer;
 mod policy;
-mod setting;
 mod tree;
 mod variables;
 

@@ -7,6 +7,7 @@ use secure_link::{
     Algorithm, Encoding, Escape, KeyLife, Mode, SchemeKind, Scope, SecretFormat, TimeField,
     Variable, Variables, Verdict, check_key_id,
 };
+use secure_link_directives::{RequiredClaim, Rule, Statuses};
 
 use crate::conf::Place;
 use crate::error::Error;
@@ -31,7 +32,7 @@ pub struct Settings {
     pub methods: Vec<Box<[u8]>>,
     pub require: Vec<RequiredClaim>,
     pub revoke: Vec<Box<[u8]>>,
-    pub limits: Vec<Limited>,
+    pub limits: Vec<Rule>,
     pub keys: KeySettings,
     pub mode: Mode,
     /// Values of variables that the URL does not give.
@@ -39,16 +40,6 @@ pub struct Settings {
     /// How all secrets are read, other than they say.
     pub reading: Option<Reading>,
     pub origin: Origin,
-}
-
-/// A claim that links must have, and its value with variables.
-pub type RequiredClaim = (Box<[u8]>, Box<[u8]>);
-
-/// What a link must say so that a limit can count it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Limited {
-    Expiry,
-    Subject,
 }
 
 /// The keys.
@@ -90,8 +81,8 @@ pub struct ConfOrigin {
     pub texts: Vec<ConfText>,
     /// Variables that the configuration itself defines, and what does it.
     pub defined: HashMap<String, (String, Place)>,
-    /// The statuses of denials that are not the default ones.
-    pub statuses: Vec<(Verdict, u16)>,
+    /// The statuses of denials.
+    pub statuses: Statuses,
 }
 
 /// A text of a directive.
@@ -119,11 +110,11 @@ impl Origin {
 
     /// The status of a verdict.
     pub fn status(&self, verdict: Verdict) -> Option<u16> {
-        let own = match self {
-            Origin::Flags => None,
-            Origin::Conf(conf) => conf.statuses.iter().find(|(known, _)| *known == verdict),
-        };
-        own.map(|(_, status)| *status).or_else(|| verdict.default_status())
+        let default = verdict.default_status()?;
+        Some(match self {
+            Origin::Flags => default,
+            Origin::Conf(conf) => conf.statuses.get(verdict),
+        })
     }
 
     /// What defines a variable, if the configuration does.

@@ -61,6 +61,19 @@ pub fn seconds(text: &[u8]) -> Option<i64> {
     has_digits.then_some(total)
 }
 
+/// Bytes in nginx's notation, as `ngx_parse_offset` reads them: `512`, `64k`, `10g`.
+pub fn bytes(text: &[u8]) -> Option<u64> {
+    let (digits, scale) = match text.split_last()? {
+        (b'k' | b'K', digits) => (digits, 1 << 10),
+        (b'm' | b'M', digits) => (digits, 1 << 20),
+        (b'g' | b'G', digits) => (digits, 1 << 30),
+        _ => (text, 1),
+    };
+    let number = str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit))?;
+    let bytes = number.parse::<i64>().ok()?.checked_mul(scale)?;
+    u64::try_from(bytes).ok()
+}
+
 /// A point in time as unix seconds, and as a date.
 pub fn date(seconds: i64) -> String {
     match jiff::Timestamp::from_second(seconds) {
@@ -127,6 +140,26 @@ mod tests {
             "9223372036854775807w",
         ] {
             assert_eq!(seconds(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_as_nginx_reads_them() {
+        for (text, wanted) in [
+            ("0", 0),
+            ("512", 512),
+            ("64k", 65_536),
+            ("1M", 1 << 20),
+            ("10g", 10 << 30),
+            ("8589934591g", 8_589_934_591 << 30),
+            ("9223372036854775807", i64::MAX as u64),
+        ] {
+            assert_eq!(bytes(text.as_bytes()), Some(wanted), "{text}");
+        }
+        for text in
+            ["", "k", "-1", "+1", "1.5k", "1t", "1kk", " 1", "8589934592g", "9223372036854775808"]
+        {
+            assert_eq!(bytes(text.as_bytes()), None, "{text}");
         }
     }
 

@@ -1,35 +1,44 @@
 //! What a block says of links, and what it inherits.
 
-use secure_link::{
-    Algorithm, Encoding, Fields, FieldsError, MAX_KEYS_TRIED, Mode, SchemeKind, Scope, Variables,
-    Verdict,
-};
+use std::path::PathBuf;
 
-use crate::conf::keys::SecretSource;
-use crate::conf::setting::{Bytes, Credential, Located, SchemeSetting, Setting};
+use secure_link::SecretFormat;
+use secure_link_directives::{
+    Enforce, Outcome, Reading, Refusal, SecretWord, Statuses, inherit, named, read, refuse, store,
+};
+use zeroize::Zeroizing;
+
 use crate::conf::tree::{Directive, Place, Reader};
 use crate::error::Error;
-use crate::settings::{Limited, RequiredClaim};
+use crate::text;
 
-/// What a block says, and what it inherits. The secrets of files are not read yet.
+/// A setting, and its directive's place.
+pub type Located<T> = secure_link_directives::Located<T, Place>;
+
+/// The settings that make a policy.
+pub type Settings = secure_link_directives::Settings<Place, SecretSource, Vec<Box<[u8]>>>;
+
+/// Where a secret is. Those of files are not read yet.
+#[derive(Clone)]
+pub enum SecretSource {
+    File { path: PathBuf, format: SecretFormat },
+    Text { text: Zeroizing<Vec<u8>>, format: Option<SecretFormat> },
+}
+
+/// What a block says, and what it inherits.
 #[derive(Clone, Default)]
 pub struct Block {
-    pub credential: Option<Located<Credential>>,
-    pub scheme: Option<Located<SchemeSetting>>,
-    pub message: Option<Located<Bytes>>,
-    pub secrets: Option<Located<Vec<SecretSource>>>,
-    pub keys: Option<Located<(Bytes, Option<Bytes>)>>,
-    pub algorithm: Option<Located<Algorithm>>,
-    pub encoding: Option<Located<Encoding>>,
-    pub leeway: Option<Located<i64>>,
-    pub max_lifetime: Option<Located<i64>>,
-    pub methods: Option<Located<Vec<Bytes>>>,
-    pub scope: Option<Located<Scope>>,
-    pub require: Option<Located<Vec<RequiredClaim>>>,
-    pub revoke: Option<Located<Vec<Bytes>>>,
-    pub limits: Option<Located<Vec<Limited>>>,
-    pub enforce: Option<Located<Mode>>,
-    pub statuses: Option<Located<Vec<(Verdict, u16)>>>,
+    pub settings: Settings,
+    pub enforce: Option<Located<Enforce>>,
+    pub statuses: Option<Statuses>,
+}
+
+/// A directive that is being read.
+struct Setting<'s, 't> {
+    directive: &'t Directive,
+    arguments: Vec<&'t [u8]>,
+    block: &'s mut Block,
+    reader: &'s Reader,
 }
 
 impl Block {
@@ -41,177 +50,100 @@ impl Block {
     ) -> Result<Self, Error> {
         let mut block = Block::default();
         for directive in directives {
-            let Some(name) = directive.name().strip_prefix(b"secure_link_hmac") else { continue };
-            let setting = Setting {
-                directive,
-                name: String::from_utf8_lossy(directive.name()).into_owned(),
-                words: directive.arguments().collect(),
-                reader,
-            };
-            if name == b"_keyring" && directive.block.is_none() {
-                return setting.refuse("has no opening \"{\"");
-            }
-            match name {
-                b"_secret" if !reads_secrets => {
-                    let none = Located { value: Vec::new(), at: directive.at.clone() };
-                    block.secrets = Some(none);
-                }
-                _ => block.set(name, &setting)?,
+            if directive.name().starts_with(b"secure_link_hmac") {
+                let arguments = directive.arguments().collect();
+                let mut setting = Setting { directive, arguments, block: &mut block, reader };
+                setting.set(reads_secrets).map_err(|refusal| {
+                    let name = String::from_utf8_lossy(directive.name());
+                    Error::conf(&directive.at, format!("\"{name}\" {refusal}"))
+                })?;
             }
         }
         Ok(block)
     }
 
-    fn set(&mut self, name: &[u8], setting: &Setting<'_, '_>) -> Result<(), Error> {
-        match name {
-            b"" if setting.words == [b"off"] => {
-                setting.store(&mut self.credential, Credential::Off)
-            }
-            b"" => {
-                for text in &setting.words {
-                    let parsed = Fields::parse(text, &mut Variables::default());
-                    if let Err(FieldsError::Template(error)) = parsed {
-                        return setting.refuse(format!("has an invalid value: {error}"));
-                    }
-                }
-                let values = setting.words.iter().map(|text| Bytes::from(*text)).collect();
-                setting.store(&mut self.credential, Credential::Values(values))
-            }
-            b"_scheme" => setting.store(&mut self.scheme, setting.scheme()?),
-            b"_message" => {
-                setting.template(setting.one()?)?;
-                setting.store(&mut self.message, setting.one()?.into())
-            }
-            b"_secret" if self.keys.is_some() => {
-                setting.refuse("stands beside \"secure_link_hmac_keys\" in one block")
-            }
-            b"_keys" if self.secrets.is_some() => {
-                setting.refuse("stands beside \"secure_link_hmac_secret\" in one block")
-            }
-            b"_secret" => {
-                let at = setting.directive.at.clone();
-                let secrets = self.secrets.get_or_insert(Located { value: Vec::new(), at });
-                if secrets.value.len() == MAX_KEYS_TRIED {
-                    return setting.refuse(format!("stands more than {MAX_KEYS_TRIED} times"));
-                }
-                secrets.value.push(setting.secret()?);
+    /// Completes a block by what it does not have of its own.
+    pub fn complete(&mut self, parent: &Block) -> Result<(), Error> {
+        inherit(&mut self.enforce, &parent.enforce);
+        inherit(&mut self.statuses, &parent.statuses);
+        let completed = self.settings.complete(&parent.settings);
+        completed.map_err(|unused| Error::conf(&unused.at, unused.text))
+    }
+}
+
+impl Setting<'_, '_> {
+    fn set(&mut self, reads_secrets: bool) -> Outcome {
+        match self.directive.name() {
+            b"secure_link_hmac_secret" if !reads_secrets => {
+                self.block.settings.secrets.get_or_insert_default();
                 Ok(())
             }
-            b"_keys" => {
-                let keys: (Bytes, Option<Bytes>) = match setting.words.as_slice() {
-                    [ring] => ((*ring).into(), None),
-                    [ring, id] => ((*ring).into(), Some((*id).into())),
-                    _ => return setting.refuse("has a wrong number of arguments"),
-                };
-                if let Some(id) = &keys.1 {
-                    setting.template(id)?;
-                }
-                setting.store(&mut self.keys, keys)
+            b"secure_link_hmac_enforce" => {
+                let word = self.arguments.first().copied().unwrap_or_default();
+                let enforce = named(Enforce::ALL, Enforce::name, word)?;
+                store(&mut self.block.enforce, enforce, self.directive.at.clone())
             }
-            b"_algorithm" => match Algorithm::from_name(setting.one()?) {
-                Some(algorithm) => setting.store(&mut self.algorithm, algorithm),
-                None => setting.refuse("has an unknown algorithm"),
-            },
-            b"_encoding" => setting.store_named(&mut self.encoding, Encoding::ALL, Encoding::name),
-            b"_leeway" => setting.store_seconds(&mut self.leeway),
-            b"_max_lifetime" => setting.store_seconds(&mut self.max_lifetime),
-            b"_methods" => setting.store_all(&mut self.methods),
-            b"_scope" => setting.store_named(&mut self.scope, Scope::ALL, Scope::name),
-            b"_require" => setting.store(&mut self.require, setting.require()?),
-            b"_revoke" => {
-                for text in &setting.words {
-                    setting.template(text)?;
-                }
-                setting.store_all(&mut self.revoke)
+            b"secure_link_hmac_error" => {
+                self.block.statuses.get_or_insert_default().read(&self.arguments)
             }
-            b"_limit" => {
-                let at = setting.directive.at.clone();
-                let limits = self.limits.get_or_insert(Located { value: Vec::new(), at });
-                limits.value.extend(setting.limit());
-                Ok(())
-            }
-            b"_enforce" => match setting.one()? {
-                b"on" | b"dry_run" => setting.store(&mut self.enforce, Mode::Enforced),
-                b"off" => setting.store(&mut self.enforce, Mode::Advisory),
-                _ => setting.refuse("has an unknown value"),
-            },
-            b"_error" => {
-                let at = setting.directive.at.clone();
-                let statuses = self.statuses.get_or_insert(Located { value: Vec::new(), at });
-                statuses.value.extend(setting.statuses()?);
-                Ok(())
+            b"secure_link_hmac_keyring" if self.directive.block.is_none() => {
+                refuse("has no opening \"{\"")
             }
             // What is not a matter of the link.
-            b"_keyring" | b"_bypass" | b"_log_level" | b"_pass" | b"_zone" | b"_meter"
-            | b"_metrics" | b"_statsd" => Ok(()),
-            _ => setting.refuse("is no directive"),
+            b"secure_link_hmac_keyring"
+            | b"secure_link_hmac_bypass"
+            | b"secure_link_hmac_log_level"
+            | b"secure_link_hmac_pass"
+            | b"secure_link_hmac_zone"
+            | b"secure_link_hmac_meter"
+            | b"secure_link_hmac_metrics"
+            | b"secure_link_hmac_statsd" => Ok(()),
+            name => read(name, self),
+        }
+    }
+}
+
+impl<'t> Reading<'t> for Setting<'_, 't> {
+    type Place = Place;
+    type Secret = SecretSource;
+    type Values = Vec<Box<[u8]>>;
+
+    fn arguments(&self) -> &[&'t [u8]] {
+        &self.arguments
+    }
+
+    fn at(&self) -> Place {
+        self.directive.at.clone()
+    }
+
+    fn settings(&mut self) -> &mut Settings {
+        &mut self.block.settings
+    }
+
+    fn seconds(&self, word: &[u8]) -> Option<i64> {
+        text::seconds(word)
+    }
+
+    fn bytes(&self, word: &[u8]) -> Option<u64> {
+        text::bytes(word)
+    }
+
+    fn secret(&mut self, source: SecretWord<'t>) -> Result<SecretSource, Refusal> {
+        match source {
+            SecretWord::File { path, format } => {
+                Ok(SecretSource::File { path: self.reader.full_name(path), format })
+            }
+            SecretWord::Text(text) => {
+                Ok(SecretSource::Text { text: Zeroizing::new(text.to_vec()), format: None })
+            }
+            SecretWord::Variables(_) => refuse(
+                "has variables, which are not evaluated here: give the secret by --secret-file or \
+                 --secret-env",
+            ),
         }
     }
 
-    pub fn kind(&self) -> SchemeKind {
-        let kind = self.scheme.as_ref().and_then(|scheme| scheme.value.kind);
-        kind.unwrap_or(SchemeKind::Template)
-    }
-
-    fn is_off(&self) -> bool {
-        matches!(self.credential, Some(Located { value: Credential::Off, .. }))
-    }
-
-    /// What a block has of its own, and from its parent what it does not have.
-    pub fn inherit(self, parent: Block) -> Result<Block, Error> {
-        let own_keys = self.secrets.is_some() || self.keys.is_some();
-        let (secrets, keys) = match own_keys {
-            true => (self.secrets.clone(), self.keys.clone()),
-            false => (parent.secrets, parent.keys),
-        };
-        let own = self.clone();
-        let mut block = Block {
-            credential: self.credential.or(parent.credential),
-            scheme: self.scheme.or(parent.scheme),
-            message: self.message.or(parent.message),
-            secrets,
-            keys,
-            algorithm: self.algorithm.or(parent.algorithm),
-            encoding: self.encoding.or(parent.encoding),
-            leeway: self.leeway.or(parent.leeway),
-            max_lifetime: self.max_lifetime.or(parent.max_lifetime),
-            methods: self.methods.or(parent.methods),
-            scope: self.scope.or(parent.scope),
-            require: self.require.or(parent.require),
-            revoke: self.revoke.or(parent.revoke),
-            limits: self.limits.or(parent.limits),
-            enforce: self.enforce.or(parent.enforce),
-            statuses: self.statuses.or(parent.statuses),
-        };
-        if own.kind() == SchemeKind::SigV4 && own.credential.is_none() && block.is_off() {
-            block.credential = None;
-        }
-        own.check_use(block.kind())?;
-        Ok(block)
-    }
-
-    /// Refuses what the scheme of the block does not use.
-    fn check_use(&self, kind: SchemeKind) -> Result<(), Error> {
-        use SchemeKind::{EdgeAuth, Jwt, SigV4, Template};
-
-        fn at<T>(setting: &Option<Located<T>>) -> Option<&Place> {
-            setting.as_ref().map(|setting| &setting.at)
-        }
-        let credential = at(&self.credential).filter(|_| !self.is_off());
-        let uses: [(&str, Option<&Place>, &[SchemeKind]); 5] = [
-            ("", credential, &[Template, Jwt, EdgeAuth]),
-            ("_encoding", at(&self.encoding), &[Template]),
-            ("_algorithm", at(&self.algorithm), &[Template, Jwt, EdgeAuth]),
-            ("_scope", at(&self.scope), &[Jwt]),
-            ("_require", at(&self.require), &[Jwt, EdgeAuth, SigV4]),
-        ];
-        let unused = uses.iter().find(|(_, at, kinds)| at.is_some() && !kinds.contains(&kind));
-        match unused {
-            Some((name, Some(at), _)) => Err(Error::conf(
-                at,
-                format!("\"secure_link_hmac{name}\" is not used by the scheme \"{}\"", kind.name()),
-            )),
-            _ => Ok(()),
-        }
+    fn values(&mut self, texts: &[&'t [u8]]) -> Result<Vec<Box<[u8]>>, Refusal> {
+        Ok(texts.iter().map(|text| Box::from(*text)).collect())
     }
 }

@@ -1,32 +1,22 @@
 //! The keys of a location.
 
-use std::path::PathBuf;
 use std::rc::Rc;
 
-use secure_link::{
-    Algorithm, KeyLife, MAX_KEYS_TRIED, SchemeKind, SecretFormat, check_key_id, parse_date,
-};
+use secure_link::{MAX_KEYS_TRIED, SchemeKind};
+use secure_link_directives::{KeyLine, KeySource, Refusal, RingKeys, misfit};
 use zeroize::Zeroizing;
 
 use crate::args::KeyArgs;
-use crate::conf::block::Block;
-use crate::conf::setting::{Located, Setting};
+use crate::conf::block::{Located, SecretSource, Settings};
 use crate::conf::tree::{Directive, Place, Reader};
 use crate::error::Error;
 use crate::secret::{self, SecretText};
 use crate::settings::{KeySettings, RingKey};
 
-/// Where a secret is.
-#[derive(Clone)]
-pub enum SecretSource {
-    File { path: PathBuf, format: SecretFormat, at: Place },
-    Text { text: Zeroizing<Vec<u8>>, format: Option<SecretFormat>, at: Place },
-}
-
 impl SecretSource {
-    fn read(&self) -> Result<SecretText, Error> {
+    fn read(&self, at: &Place) -> Result<SecretText, Error> {
         match self {
-            SecretSource::File { path, format, at } => {
+            SecretSource::File { path, format } => {
                 SecretText::of_file(path, *format).map_err(|error| match error {
                     Error::File { path, error } => Error::Secret(format!(
                         "{at}: {}: {error}; --secret-file or --secret-env give it in place of it",
@@ -35,7 +25,7 @@ impl SecretSource {
                     error => error,
                 })
             }
-            SecretSource::Text { text, format, at } => {
+            SecretSource::Text { text, format } => {
                 SecretText::new(text.clone(), *format, at.to_string())
             }
         }
@@ -44,7 +34,7 @@ impl SecretSource {
 
 /// The keys: those that flags give in their place, a ring's, or secrets.
 pub fn keys(
-    block: &Block,
+    settings: &Settings,
     tree: &[Directive],
     reader: &Reader,
     args: &KeyArgs,
@@ -52,7 +42,7 @@ pub fn keys(
 ) -> Result<KeySettings, Error> {
     if args.are_given() {
         let secrets = secret::secrets(args)?.into_iter().map(Rc::new);
-        let Some(Located { value: (_, id), at }) = &block.keys else {
+        let Some(Located { value: RingKeys { id, .. }, at }) = &settings.keys else {
             return Ok(KeySettings::Secrets(secrets.collect()));
         };
         let Some(key_id) = &args.key_id else {
@@ -60,9 +50,9 @@ pub fn keys(
         };
         return KeySettings::ring(key_id, secrets, id.clone());
     }
-    let Some(Located { value: (ring, id), at }) = &block.keys else {
-        let secrets = block.secrets.iter().flat_map(|secrets| &secrets.value);
-        let secrets = secrets.map(|secret| secret.read().map(Rc::new));
+    let Some(Located { value: RingKeys { ring, id }, at }) = &settings.keys else {
+        let secrets = settings.secrets.iter().flatten();
+        let secrets = secrets.map(|secret| secret.value.read(&secret.at).map(Rc::new));
         return Ok(KeySettings::Secrets(secrets.collect::<Result<_, _>>()?));
     };
     let rings = tree.iter().filter(|directive| directive.name() == b"http");
@@ -83,54 +73,22 @@ pub fn keys(
     Ok(KeySettings::Ring { keys, id: id.clone() })
 }
 
-/// Reads a line of a ring: `id source [parameter ...]`.
+/// Reads a line of a ring.
 fn ring_key(line: &Directive, reader: &Reader, kind: SchemeKind) -> Result<RingKey, Error> {
-    let (name, words) = ("secure_link_hmac_keyring".to_owned(), line.words());
-    let setting = Setting { directive: line, name, words, reader };
-    let [id, source, parameters @ ..] = setting.words.as_slice() else {
-        return setting.refuse("has a line without a secret: write \"id file:path\"");
-    };
-    if let Err(error) = check_key_id(id) {
-        return setting.refuse(format!("has an id that is none: {error}"));
+    let in_ring =
+        |refusal: Refusal| Error::conf(&line.at, format!("\"secure_link_hmac_keyring\" {refusal}"));
+    let KeyLine { id, source, algorithm, life } = KeyLine::read(&line.words()).map_err(in_ring)?;
+    if let Some(algorithm) = algorithm.filter(|algorithm| !kind.algorithms().contains(algorithm)) {
+        return Err(in_ring(misfit(id, algorithm, kind)));
     }
-    let (mut format, mut algorithm, mut life) = (None, None, KeyLife::default());
-    for word in parameters {
-        let at = word.iter().position(|byte| *byte == b'=').map_or(word.len(), |at| at + 1);
-        let (name, value) = word.split_at_checked(at).unwrap_or((word, b""));
-        let date = || match parse_date(value) {
-            Some(date) => Ok(date),
-            None => setting.refuse("has an invalid date"),
-        };
-        match name {
-            b"format=" => format = Some(setting.format(word)?),
-            b"algorithm=" => match Algorithm::from_name(value) {
-                Some(value) if kind.algorithms().contains(&value) => algorithm = Some(value),
-                _ => return setting.refuse("has an algorithm that the scheme does not have"),
-            },
-            b"not_before=" => life.not_before = Some(date()?),
-            b"not_after=" => life.not_after = Some(date()?),
-            b"issued_after=" => life.issued_after = Some(date()?),
-            b"revoked" => life.revoked = true,
-            _ => return setting.refuse("has an unknown parameter"),
+    let source = match source {
+        KeySource::File { path, format } => {
+            SecretSource::File { path: reader.full_name(path), format }
         }
-    }
-    let at = line.at.clone();
-    let inline = |text: &[u8], format| SecretSource::Text {
-        text: Zeroizing::new(text.to_vec()),
-        format: Some(format),
-        at: at.clone(),
+        KeySource::Text { text, format } => {
+            SecretSource::Text { text: Zeroizing::new(text.to_vec()), format: Some(format) }
+        }
     };
-    let source = if let Some(path) = source.strip_prefix(b"file:") {
-        let path = reader.full_name(path);
-        SecretSource::File { path, format: format.unwrap_or_default(), at: at.clone() }
-    } else if let Some(text) = source.strip_prefix(b"hex:") {
-        inline(text, SecretFormat::Hex)
-    } else if let Some(text) = source.strip_prefix(b"base64:") {
-        inline(text, SecretFormat::Base64)
-    } else {
-        return setting
-            .refuse("has a line whose second word is not \"file:\", \"hex:\" or \"base64:\"");
-    };
-    let secret = Rc::new(source.read()?);
-    Ok(RingKey { id: (*id).into(), secret, algorithm, life })
+    let secret = Rc::new(source.read(&line.at)?);
+    Ok(RingKey { id: id.into(), secret, algorithm, life })
 }

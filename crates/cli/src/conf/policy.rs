@@ -1,12 +1,12 @@
 //! The settings of a location, completed by defaults.
 
-use secure_link::{Algorithm, Encoding, Mode, SchemeKind, Verdict};
+use secure_link::{Algorithm, Encoding, Mode, SchemeKind};
+use secure_link_directives::{Credential, Enforce, RingKeys, SchemeSetting, Statuses};
 
 use crate::args::KeyArgs;
-use crate::conf::block::Block;
+use crate::conf::block::{Block, Located};
 use crate::conf::choose::Location;
 use crate::conf::keys::keys;
-use crate::conf::setting::{Bytes, Credential, Located};
 use crate::conf::tree::{Directive, Place, Reader};
 use crate::error::Error;
 use crate::settings::{ConfText, Origin, Settings};
@@ -15,7 +15,7 @@ use crate::settings::{ConfText, Origin, Settings};
 pub struct Read {
     pub settings: Settings,
     pub texts: Vec<ConfText>,
-    pub statuses: Vec<(Verdict, u16)>,
+    pub statuses: Statuses,
 }
 
 /// Reads what a location says and inherits.
@@ -27,15 +27,17 @@ pub fn read(
 ) -> Result<Read, Error> {
     let mut block = Block::default();
     for directive in location.blocks() {
-        let own = Block::read(directive.inside(), reader, !args.are_given())?;
-        block = own.inherit(block)?;
+        let mut own = Block::read(directive.inside(), reader, !args.are_given())?;
+        own.complete(&block)?;
+        block = own;
     }
-    let kind = block.kind();
+    let Block { settings, enforce, statuses } = block;
+    let kind = settings.kind();
     let at = location.at();
     let without = |what: &str| {
         Error::conf(at, format!("\"{}\" checks no links: it has no {what}", location.text()))
     };
-    let (credential, credential_at) = match &block.credential {
+    let (credential, credential_at) = match &settings.credential {
         Some(Located { value: Credential::Off, at }) => {
             return Err(Error::conf(at, "\"secure_link_hmac\" is off: no links are checked"));
         }
@@ -43,26 +45,19 @@ pub fn read(
         None if kind == SchemeKind::SigV4 => (Vec::new(), at.clone()),
         None => return Err(without("\"secure_link_hmac\"")),
     };
-    let message = match &block.message {
+    let message = match &settings.message {
         Some(message) => message.value.clone(),
         None if kind == SchemeKind::Template => {
             return Err(without("\"secure_link_hmac_message\""));
         }
-        None => Bytes::default(),
+        None => Box::default(),
     };
-    if block.secrets.is_none() && block.keys.is_none() {
+    if settings.secrets.is_none() && settings.keys.is_none() {
         return Err(without("\"secure_link_hmac_secret\" or \"secure_link_hmac_keys\""));
     }
-    let algorithm = match &block.algorithm {
-        // A location that inherits one has no other to choose.
-        Some(_) if kind == SchemeKind::SigV4 => Algorithm::Sha256,
-        Some(Located { value, at }) if !kind.algorithms().contains(value) => {
-            let (name, kind) = (value.name(), kind.name());
-            let text = format!("the scheme \"{kind}\" has no algorithm \"{name}\"");
-            return Err(Error::conf(at, text));
-        }
-        Some(algorithm) => algorithm.value,
+    let algorithm = match &settings.algorithm {
         None => Algorithm::Sha256,
+        Some(Located { value, at }) => value.of(kind).map_err(|text| Error::conf(at, text))?,
     };
     let mut texts = Vec::new();
     let mut note = |directive, at: &Place, text: &[u8]| {
@@ -72,49 +67,57 @@ pub fn read(
         note("secure_link_hmac", &credential_at, text);
     }
     if let Some(Located { value, at }) =
-        block.message.as_ref().filter(|_| kind == SchemeKind::Template)
+        settings.message.as_ref().filter(|_| kind == SchemeKind::Template)
     {
         note("secure_link_hmac_message", at, value);
     }
-    if let Some(Located { value: (_, Some(id)), at }) = &block.keys {
+    if let Some(Located { value: RingKeys { id: Some(id), .. }, at }) = &settings.keys {
         note("secure_link_hmac_keys", at, id);
     }
-    if let Some(Located { value, at }) = &block.require {
+    if let Some(Located { value, at }) = &settings.require {
         value.iter().for_each(|(_, text)| note("secure_link_hmac_require", at, text));
     }
-    if let Some(Located { value, at }) = &block.revoke {
+    if let Some(Located { value, at }) = &settings.revoke {
         value.iter().for_each(|text| note("secure_link_hmac_revoke", at, text));
     }
-    let keys = keys(&block, tree, reader, args, kind)?;
-    let scheme = block.scheme.map(|scheme| scheme.value).unwrap_or_default();
+    let keys = keys(&settings, tree, reader, args, kind)?;
+    let (mut time, mut salt, mut escape, mut region, mut service) = Default::default();
+    match settings.scheme.map(|scheme| scheme.value).unwrap_or_default() {
+        SchemeSetting::Template(field) => time = field,
+        SchemeSetting::Jwt => {}
+        SchemeSetting::EdgeAuth { salt: own, escape: how } => (salt, escape) = (own, how),
+        SchemeSetting::SigV4 { region: own, service: other } => (region, service) = (own, other),
+    }
     let value = |setting: Option<Located<i64>>| setting.map(|setting| setting.value);
     let settings = Settings {
         kind,
-        time: scheme.time,
-        salt: scheme.salt,
-        escape: scheme.escape,
-        region: scheme.region,
-        service: scheme.service,
+        time,
+        salt,
+        escape,
+        region,
+        service,
         credential,
         message,
         algorithm,
-        encoding: block.encoding.map_or(Encoding::Base64Url, |encoding| encoding.value),
-        scope: block.scope.map(|scope| scope.value).unwrap_or_default(),
-        leeway: value(block.leeway),
-        max_lifetime: value(block.max_lifetime).unwrap_or(0),
-        methods: match block.methods {
+        encoding: settings.encoding.map_or(Encoding::Base64Url, |encoding| encoding.value),
+        scope: settings.scope.map(|scope| scope.value).unwrap_or_default(),
+        leeway: value(settings.leeway),
+        max_lifetime: value(settings.max_lifetime).unwrap_or(0),
+        methods: match settings.methods {
             Some(methods) => methods.value,
             None => vec![b"GET".as_slice().into(), b"HEAD".as_slice().into()],
         },
-        require: block.require.map(|require| require.value).unwrap_or_default(),
-        revoke: block.revoke.map(|revoke| revoke.value).unwrap_or_default(),
-        limits: block.limits.map(|limits| limits.value).unwrap_or_default(),
+        require: settings.require.map(|require| require.value).unwrap_or_default(),
+        revoke: settings.revoke.map(|revoke| revoke.value).unwrap_or_default(),
+        limits: settings.limits.iter().flatten().map(|limit| limit.value.rule).collect(),
         keys,
-        mode: block.enforce.map_or(Mode::Advisory, |enforce| enforce.value),
+        mode: match enforce.map(|enforce| enforce.value).unwrap_or_default() {
+            Enforce::Off => Mode::Advisory,
+            Enforce::On | Enforce::DryRun => Mode::Enforced,
+        },
         set: Vec::new(),
         reading: None,
         origin: Origin::Flags,
     };
-    let statuses = block.statuses.map(|statuses| statuses.value).unwrap_or_default();
-    Ok(Read { settings, texts, statuses })
+    Ok(Read { settings, texts, statuses: statuses.unwrap_or_default() })
 }

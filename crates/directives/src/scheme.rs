@@ -1,8 +1,9 @@
 //! The directives of schemes: which one it is, and what it demands of claims.
 
-use secure_link::{Escape, SchemeKind, Scope, TimeField};
+use secure_link::{Escape, SchemeKind, TimeField};
 
-use crate::directives::{Outcome, Refusal, Setting, alternatives, parse_template, quote, refuse};
+use crate::policy::checked_template;
+use crate::refusal::{Outcome, Refusal, alternatives, quote, refuse};
 
 /// How credentials are written, and what their MAC covers.
 #[derive(Clone)]
@@ -12,9 +13,19 @@ pub enum SchemeSetting {
     /// JSON Web Tokens.
     Jwt,
     /// Akamai's EdgeAuth tokens.
-    EdgeAuth { salt: Option<Box<[u8]>>, escape: Option<Escape> },
+    EdgeAuth {
+        /// What is put behind each message.
+        salt: Option<Box<[u8]>>,
+        /// How a path or URL is percent-encoded before it is signed, if it is.
+        escape: Option<Escape>,
+    },
     /// AWS Signature Version 4.
-    SigV4 { region: Option<Box<[u8]>>, service: Option<Box<[u8]>> },
+    SigV4 {
+        /// The only region that links may name.
+        region: Option<Box<[u8]>>,
+        /// The only service that links may name.
+        service: Option<Box<[u8]>>,
+    },
 }
 
 impl Default for SchemeSetting {
@@ -38,9 +49,11 @@ impl SchemeSetting {
 /// A claim that links must have, and its value with variables.
 pub type RequiredClaim = (Box<[u8]>, Box<[u8]>);
 
-/// Reads `secure_link_hmac_scheme name [parameter ...]`.
-pub fn set_scheme(setting: &mut Setting<'_, '_>) -> Outcome {
-    let name = setting.first();
+/// Reads `name [parameter ...]`.
+pub(crate) fn read_scheme(words: &[&[u8]]) -> Result<SchemeSetting, Refusal> {
+    let [name, parameters @ ..] = words else {
+        return refuse("has a wrong number of arguments");
+    };
     let Some(kind) = SchemeKind::from_name(name) else {
         return refuse(format!(
             "has an unknown scheme {}: write {}",
@@ -48,7 +61,7 @@ pub fn set_scheme(setting: &mut Setting<'_, '_>) -> Outcome {
             alternatives(SchemeKind::ALL.iter().map(|kind| kind.name()))
         ));
     };
-    let mut parameters = Parameters::new(kind, setting);
+    let mut parameters = Parameters { kind, words: parameters.to_vec(), names: Vec::new() };
     let scheme = match kind {
         SchemeKind::Template => {
             let time = parameters.named("time", TimeField::ALL, TimeField::name)?;
@@ -68,7 +81,7 @@ pub fn set_scheme(setting: &mut Setting<'_, '_>) -> Outcome {
         },
     };
     parameters.finish()?;
-    setting.store(|block| &mut block.settings.scheme, scheme)
+    Ok(scheme)
 }
 
 /// The parameters of a scheme, of which each reader takes its own.
@@ -79,11 +92,6 @@ struct Parameters<'c> {
 }
 
 impl<'c> Parameters<'c> {
-    fn new(kind: SchemeKind, setting: &Setting<'_, 'c>) -> Self {
-        let words = setting.arguments.iter().skip(1).copied().collect();
-        Parameters { kind, words, names: Vec::new() }
-    }
-
     /// Takes the value of `name=value`.
     fn value(&mut self, name: &'static str) -> Result<Option<&'c [u8]>, Refusal> {
         if !self.names.contains(&name) {
@@ -151,29 +159,23 @@ impl<'c> Parameters<'c> {
     }
 }
 
-/// Reads `secure_link_hmac_scope path|any`.
-pub fn set_scope(setting: &mut Setting<'_, '_>) -> Outcome {
-    setting.store_named(|block| &mut block.settings.scope, Scope::ALL, Scope::name)
-}
-
-/// Reads `secure_link_hmac_require name=value ...`.
-pub fn set_require(setting: &mut Setting<'_, '_>) -> Outcome {
+/// Reads `name=value ...`.
+pub(crate) fn read_require(words: &[&[u8]]) -> Result<Vec<RequiredClaim>, Refusal> {
     let mut claims: Vec<RequiredClaim> = Vec::new();
-    for argument in &setting.arguments {
-        let mut parts = argument.splitn(2, |&byte| byte == b'=');
+    for word in words {
+        let mut parts = word.splitn(2, |&byte| byte == b'=');
         let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         if name.is_empty() || value.is_empty() {
             return refuse(format!(
                 "has {}: write a claim and its value, as in \"aud=$host\"",
-                quote(argument)
+                quote(word)
             ));
         }
         if claims.iter().any(|(known, _)| **known == *name) {
             return refuse(format!("has the claim {} twice: write it once", quote(name)));
         }
-        let (_, variables) = parse_template(value)?;
-        setting.reject_own_variables(&variables)?;
+        checked_template(value)?;
         claims.push((name.into(), value.into()));
     }
-    setting.store(|block| &mut block.settings.require, claims)
+    Ok(claims)
 }

@@ -1,0 +1,51 @@
+//! Why words are refused.
+
+use thiserror::Error;
+
+/// Why a directive is refused. The text follows the directive's name, and says what to write.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// It stands twice in a block.
+    #[error("directive is duplicate")]
+    Duplicate,
+    /// An argument is wrong.
+    #[error("{0}")]
+    Argument(String),
+    /// It was said already, by nginx.
+    #[error("failed")]
+    Logged,
+}
+
+/// Nothing, or why not.
+pub type Outcome = Result<(), Refusal>;
+
+/// Refuses an argument.
+pub fn refuse<T>(text: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Argument(text.into()))
+}
+
+/// Quotes a word of the configuration for a message.
+pub fn quote(word: &[u8]) -> String {
+    format!("\"{}\"", word.escape_ascii())
+}
+
+/// The names of a table for a message: `"a", "b" or "c"`.
+pub fn alternatives<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<_> = names.map(|name| format!("\"{name}\"")).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// The value that a word names.
+pub fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, word: &[u8]) -> Result<T, Refusal> {
+    match all.iter().find(|value| name(**value).as_bytes() == word) {
+        Some(value) => Ok(*value),
+        None => refuse(format!(
+            "has an unknown value {}: write {}",
+            quote(word),
+            alternatives(all.iter().map(|value| name(*value)))
+        )),
+    }
+}
