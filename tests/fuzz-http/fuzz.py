@@ -189,6 +189,7 @@ class Round:
         self.world = World()
         self.failures, self.verdicts, self.statuses, self.protocols = [], collections.Counter(), collections.Counter(), collections.Counter()
         self.number = self.refused = self.unanswered = 0
+        self.is_muddled = False  # a use was spent, and it is not known of what
         self.recent = collections.deque(maxlen=20)
         self.requests = {}
         self.answers = {}
@@ -203,7 +204,7 @@ class Round:
             self.fail("nginx does not take this configuration: " + problem, self.server.text)
             return
         try:
-            while time.time() < until and self.number < self.options.requests and len(self.failures) < (1 if self.options.first else 5):
+            while time.time() < until and not self.is_muddled and self.number < self.options.requests and len(self.failures) < (1 if self.options.first else 5):
                 self.batch()
             self.check_alive()
             self.check_meter()
@@ -281,6 +282,8 @@ class Round:
                 continue
             self.count(entry)
             self.protocols[entry["protocol"].decode("latin-1") or "not read"] += 1
+            if self.is_muddled:
+                continue
             request = self.requests.get(id)
             if request is None:
                 self.without_id(entry)
@@ -288,9 +291,11 @@ class Round:
             logged.add(id)
             own = lines.pop(id, [])
             if not own and len(request.bytes(id)) > 1000:
-                waiting = cut[entry["connection"]]
+                start = b'request: "' + request.bytes(id).partition(b"\r\n")[0][:100]
+                waiting = [line for line in cut[entry["connection"]] if start in line[1]]
                 own = waiting[:1] + [line for line in waiting[1:2] if b"denied" not in line[1] and b"would deny" not in line[1]]
-                del waiting[:len(own)]
+                for line in own:
+                    cut[entry["connection"]].remove(line)
             self.judge(entry, request, self.answers.get(id), own)
         for id, left in lines.items():
             if id in logged:
@@ -305,6 +310,8 @@ class Round:
         self.refused += 1
         status, verdict = int(entry["status"]), entry["v_status"].decode()
         place = self.configuration.find(entry["uri"]) if entry["uri"].startswith(b"/") else None
+        if verdict == "granted" and place and place.policy and place.policy.limits:
+            self.is_muddled = True
         guarded = place and place.policy and place.enforce == "on" and not place.basic and not place.bypass
         if status < 400 and guarded and verdict != "granted":
             self.fail(f"served without a grant: {entry}; seed of the round: {self.seed}")
@@ -315,8 +322,8 @@ class Round:
     def judge(self, entry, request, answer, lines):
         headers = request.all_headers(0)
         if request.raw is not None:
-            # nginx takes a line feed alone as the end of a line, too.
-            lines_of_it = request.raw.replace(b"\r\n", b"\n").split(b"\n\n")[0].split(b"\n")[1:]
+            # nginx takes a line feed alone as the end of a line, too, and any number of carriage returns before it.
+            lines_of_it = re.sub(rb"\r+\n", b"\n", request.raw).split(b"\n\n")[0].split(b"\n")[1:]
             headers = [(name, value.strip(b" ")) for name, _, value in (line.partition(b":") for line in lines_of_it)]
         cookies = {name: entry["cookie_" + name] for name in ("st", "token", "hdnts")}
         seen = Seen(entry["method"], entry["uri"], entry["args"], entry["target"], entry["host"], entry["address"], headers, cookies, MAPS)

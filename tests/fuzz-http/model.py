@@ -264,6 +264,12 @@ def conclude(policy, check, seen, now, denied):
     return check.say("granted")
 
 
+def exceeds(policy, end, begin, now):
+    """Whether a link lasts longer than max_lifetime; from now on where it does not say since when, with the leeway."""
+    longest = policy.max_lifetime + (policy.leeway_or(0) if begin is None else 0)
+    return policy.max_lifetime and end - (now if begin is None else begin) > longest
+
+
 def methods_denied(policy, seen, decides):
     return decides and seen.method.decode("latin-1") not in policy.methods
 
@@ -324,7 +330,7 @@ def check_template(policy, seen, now, decides):
     too_long = False
     if expires_in_link:
         check.expires_at = time
-        too_long = policy.max_lifetime and (time is None or time - now > policy.max_lifetime + leeway)
+        too_long = policy.max_lifetime and time is None or exceeds(policy, time, None, now)
     else:
         check.issued = time
         if time is not None and lifetime:
@@ -549,8 +555,7 @@ def check_jwt(policy, seen, now, decides):
         return [value] if value is not None else []
 
     early_leeway, leeway = policy.leeway_or(60), policy.leeway_or(0)
-    begin = check.issued if check.issued is not None else check.not_before if check.not_before is not None else now
-    too_long = policy.max_lifetime and check.expires_at - begin > policy.max_lifetime
+    too_long = exceeds(policy, check.expires_at, check.issued if check.issued is not None else check.not_before, now)
     conclude(policy, check, seen, now, [
         (any(time is not None and time > now + early_leeway for time in (check.not_before, check.issued)), "early"),
         (check.expires_at + leeway <= now or too_long, "expired"),
@@ -650,7 +655,7 @@ def check_edgeauth(policy, seen, now, decides):
         return check.say("malformed")
     digest = fields.pop(b"hmac")
     # "hex": of either case, or of the case that the signers write.
-    token = bytes.fromhex(digest.decode()) if re.fullmatch(rb"([0-9A-Fa-f]{2})+", digest) else None
+    token = bytes.fromhex(digest.decode()) if re.fullmatch(rb"([0-9A-Fa-f]{2})*", digest) else None
     number = re.compile(rb"[0-9]+")
     dates = {name: int(fields[name]) if number.fullmatch(fields[name]) and int(fields[name]) <= LARGEST else None
              for name in (b"st", b"exp") if name in fields}
@@ -686,9 +691,8 @@ def check_edgeauth(policy, seen, now, decides):
         return check.say("malformed")
     scope = acl is not None and not any(glob(each, seen.uri) for each in acl)
     inside = address_within(shown[b"ip"], seen.address) if b"ip" in shown else True
-    begin = check.issued if check.issued is not None else now
     leeway = policy.leeway_or(0)
-    too_long = policy.max_lifetime and check.expires_at - begin > policy.max_lifetime
+    too_long = exceeds(policy, check.expires_at, check.issued, now)
     conclude(policy, check, seen, now, [
         (check.issued is not None and check.issued > now + leeway, "early"),
         (check.expires_at + leeway < now or too_long, "expired"),
@@ -712,6 +716,8 @@ def aws_encoded(text, safe=""):
 
 
 AMZ = [b"X-Amz-Algorithm", b"X-Amz-Credential", b"X-Amz-Date", b"X-Amz-Expires", b"X-Amz-SignedHeaders", b"X-Amz-Signature"]
+NAMES = [*AMZ, b"X-Amz-Content-Sha256"]
+RESERVED = {name.lower() for name in [*NAMES, b"X-Amz-Security-Token"]}
 
 
 def aws_signature(secret, method, path, query, headers, date, scope):
@@ -744,7 +750,7 @@ def check_sigv4(policy, seen, now, decides):
             wrong = True
             continue
         if name.lower().startswith(b"x-amz-"):
-            if name in amz or name != written or (name not in AMZ and name.lower() in [known.lower() for known in AMZ]):
+            if name in amz or name != written or (name not in NAMES and name.lower() in RESERVED):
                 wrong = True
             amz[name] = value
         if name != b"X-Amz-Signature":
@@ -756,7 +762,7 @@ def check_sigv4(policy, seen, now, decides):
         return check.say("missing", *(["malformed"] if wrong or amz else []))
     if any(name not in amz for name in AMZ):
         return check.say("malformed", *(["missing"] if b"X-Amz-Signature" not in amz else []))
-    if amz.get(b"X-Amz-Content-Sha256", b"UNSIGNED-PAYLOAD") != b"UNSIGNED-PAYLOAD" or b"X-Amz-Security-Token" in amz:
+    if amz.get(b"X-Amz-Content-Sha256", b"UNSIGNED-PAYLOAD") != b"UNSIGNED-PAYLOAD":
         wrong = True
     parts = amz[b"X-Amz-Credential"].split(b"/")
     date = amz[b"X-Amz-Date"]
@@ -784,7 +790,7 @@ def check_sigv4(policy, seen, now, decides):
     path = aws_path(seen.target)
     scope = b"/".join(parts[1:])
     if lacking:
-        return check.say("forged")
+        return check.say("forged", *escaped)
     for key in alive:
         if any(aws_signature(key.secret, seen.method, aws_encoded(path, "/"), query,
                              [(name, each if name == b"host" else value) for name, value in headers], date, scope) == bytes.fromhex(signature.decode())
