@@ -5,7 +5,7 @@ use core::fmt;
 use hmac::{Hmac, KeyInit, Mac, SimpleHmac};
 use zeroize::Zeroize;
 
-use crate::hmac_sha256::HmacSha256;
+use crate::hmac_sha256::{HmacSha256, PaddedMessage};
 
 /// Longest MAC, in bytes.
 pub const MAX_TAG_LEN: usize = 64;
@@ -67,6 +67,15 @@ macro_rules! algorithms {
                     // others.
                     State::Sha256(mac) => mac.is_tag(message, expected),
                     _ => self.verify_other(message, expected),
+                }
+            }
+
+            /// The same of a message that was put together before.
+            #[inline]
+            pub(crate) fn verify_padded(&self, message: &PaddedMessage, expected: &[u8]) -> bool {
+                match &self.0 {
+                    State::Sha256(mac) => mac.verify_padded(message, expected),
+                    _ => self.verify_other([message.as_bytes()].into_iter(), expected),
                 }
             }
 

@@ -1,6 +1,7 @@
 //! What is tried with a key.
 
 use crate::algorithm::{Algorithm, Claimed};
+use crate::hmac_sha256::PaddedMessage;
 use crate::key::Key;
 
 /// A link that a key may have signed.
@@ -15,7 +16,10 @@ pub(crate) trait Link {
 
 /// A MAC, and the message that it should be of.
 pub(crate) struct SignedMessage<'t, M> {
+    /// In pieces.
     pub message: M,
+    /// The same message, if it is short and was put together before.
+    pub padded: Option<&'t PaddedMessage>,
     pub tag: &'t Claimed,
 }
 
@@ -25,6 +29,10 @@ impl<'p, M: Iterator<Item = &'p [u8]> + Clone> Link for SignedMessage<'_, M> {
     }
 
     fn is_signed_by(&self, key: &Key, _is_live: bool) -> bool {
-        key.verify(self.message.clone(), self.tag.as_bytes())
+        let (mac, tag) = (key.mac(), self.tag.as_bytes());
+        match self.padded {
+            Some(message) => mac.verify_padded(message, tag),
+            None => mac.verify(self.message.clone(), tag),
+        }
     }
 }

@@ -188,7 +188,7 @@ impl EdgeAuthScheme {
             (None, None) => Some(request.sent_path().ok_or(Verdict::Malformed)?),
         };
         let message = message(fields.text, url, self.salt.as_deref());
-        let link = SignedMessage { message: message.into_iter(), tag: &tag };
+        let link = SignedMessage { message: message.into_iter(), padded: None, tag: &tag };
         let key = self.keys.verify(request, None, &link, now)?;
 
         let client = match token.client {

@@ -261,7 +261,8 @@ impl JwtScheme {
             return Err(Verdict::Malformed);
         }
         let message = [token.signed].into_iter();
-        let link = JwtLink { algorithm, signed: SignedMessage { message, tag: &token.tag } };
+        let signed = SignedMessage { message, padded: None, tag: &token.tag };
+        let link = JwtLink { algorithm, signed };
         let key = self.keys.verify(request, claimed, &link, now)?;
 
         let payload = match payload {

@@ -7,6 +7,7 @@ use crate::MAX_CREDENTIAL_LEN;
 use crate::algorithm::{Claimed, Tag};
 use crate::claims::Claims;
 use crate::encoding::Encoding;
+use crate::hmac_sha256::PaddedMessage;
 use crate::keys::Keys;
 use crate::link::SignedMessage;
 use crate::policy::{Fields, Policy, Validity};
@@ -176,6 +177,11 @@ impl TemplateScheme {
         now: i64,
         check: &mut Check<'a>,
     ) -> Result<Verdict, Verdict> {
+        let message = self.signing.message.pieces(request.inputs);
+        // Early: its MAC is made once the token is decoded.
+        let mut padded = PaddedMessage::default();
+        let padded = padded.fill(message.clone());
+
         let presented = self.presented(request)?.ok_or(Verdict::Missing)?;
         let mut validity = self
             .time
@@ -189,8 +195,7 @@ impl TemplateScheme {
         let mut tag = Claimed::default();
         self.encoding.decode(presented.token, &mut tag).ok_or(Verdict::Malformed)?;
 
-        let link =
-            SignedMessage { message: self.signing.message.pieces(request.inputs), tag: &tag };
+        let link = SignedMessage { message, padded, tag: &tag };
         let key = self.signing.keys.verify(request, None, &link, now)?;
         let claims = check.claims.insert(Claims {
             key_id: key.id,
