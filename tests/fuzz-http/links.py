@@ -351,6 +351,9 @@ class Maker:
             for _ in range(random.randint(1, 6)):
                 nest = [nest] if self.chance(0.5) else {"a": nest}
             payload["deep"] = nest
+        contained = model.uri_hash(policy, self.seen(request, uri, address)) if self.chance(0.15) else None
+        if contained:
+            payload["cdniuc"] = random.choice(["hash:sha-256;" + contained] * 6 + ["hash:sha-256;" + contained[1:], "regex:.*", "hash:sha-256;" + contained + "=", 5])
         header_text, payload_text = (json.dumps(each, ensure_ascii=self.chance(0.5)).encode("utf-8", "surrogatepass") for each in (header, payload))
         if self.chance(0.03):
             payload_text = random.choice([payload_text[:-1] + b',"exp":9999999999}', payload_text[:-1], payload_text + b" ", b"[]", b"", payload_text.replace(b'"sub"', b'"s\\u0075b"'),
@@ -371,7 +374,9 @@ class Maker:
                 request.headers = [(name, value) for name, value in request.headers if name != b"Authorization"]
                 token = random.choice([b"Bearer ", b"bearer ", b"BEARER   ", b"Basic ", b"Bearer"]) + token
             self.put(request, var, token)
-        self.shuffle(request)
+        # Another order is another URI.
+        if not contained or self.chance(0.1):
+            self.shuffle(request)
 
     def edgeauth(self, request, place, uri, address, now):
         random, policy = self.random, place.policy

@@ -77,8 +77,8 @@ class Policy:
     def required(self):
         return {piece.name for _, value in self.require for piece in value if isinstance(piece, Var)}
 
-    def credential_arguments(self):
-        texts = [field for value in self.credential or [] for field in value] + [self.key_id or []]
+    def credential_arguments(self, with_id=True):
+        texts = [field for value in self.credential or [] for field in value] + ([self.key_id or []] if with_id else [])
         return {piece.name[4:].encode() for text in texts for piece in text if isinstance(piece, Var) and piece.name.startswith("arg_")}
 
 
@@ -529,7 +529,7 @@ def check_jwt(policy, seen, now, decides):
     scope = False
     if "cdniuc" in payload:
         expected = uri_hash(policy, seen)
-        scope = payload["cdniuc"] != "hash:sha-256;" + expected
+        scope = expected is None or payload["cdniuc"] != "hash:sha-256;" + expected
     elif "path" not in payload:
         scope = policy.scope == "path"
     if "cdniip" in payload:
@@ -597,12 +597,39 @@ def reads_well(payload):
         return False
 
 
+UNRESERVED = rb"A-Za-z0-9._~\-"
+URI = re.compile(rb"(http://(?:\[::1\]|[%(u)s]+)(?::[0-9]*)?)(/(?:[%(u)s!$&'()*+,;=:@/]|%%[0-9A-Fa-f]{2})*)(\?(?:[%(u)s!$&'()*+,;=:@/?]|%%[0-9A-Fa-f]{2})*)?"
+                 % {b"u": UNRESERVED})
+
+
+def normalised(uri):
+    """By syntax alone (RFC 3986, section 6.2.2); None if it is no URI."""
+    found = URI.fullmatch(uri)
+    if not found:
+        return None
+
+    def escape(found):
+        byte = bytes([int(found[1], 16)])
+        return byte if re.fullmatch(rb"[" + UNRESERVED + rb"]", byte) else found[0].upper()
+
+    path, query = (re.sub(rb"%([0-9A-Fa-f]{2})", escape, text or b"") for text in found.groups()[1:])
+    segments = []
+    for segment in path.split(b"/")[1:]:
+        if segment == b"..":
+            del segments[-1:]
+        elif segment != b".":
+            segments.append(segment)
+    if path.endswith((b"/.", b"/..")):
+        segments.append(b"")
+    return found[1].lower() + b"/" + b"/".join(segments) + query
+
+
 def uri_hash(policy, seen):
-    """The digest of the URI without the token, for requests whose path needs no normalisation but escapes' case."""
-    path = seen.target.partition(b"?")[0]
-    kept = [part for part in seen.args.split(b"&") if part.partition(b"=")[0].lower() not in policy.credential_arguments()] if seen.args else []
-    uri = b"http://" + seen.header(b"host").lower() + path + (b"?" + b"&".join(kept) if kept else b"")
-    return base64.urlsafe_b64encode(hashlib.sha256(uri).digest()).rstrip(b"=").decode()
+    """The digest of the URI without the token; None if it is no URI."""
+    own = policy.credential_arguments(with_id=False)
+    kept = [part for part in seen.args.split(b"&") if part.partition(b"=")[0].lower() not in own] if seen.args else []
+    uri = normalised(b"http://" + seen.header(b"host") + edge_path(policy, seen) + (b"?" + b"&".join(kept) if any(kept) else b""))
+    return base64.urlsafe_b64encode(hashlib.sha256(uri).digest()).rstrip(b"=").decode() if uri is not None else None
 
 
 def form_encoded(text):
