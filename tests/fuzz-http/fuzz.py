@@ -285,7 +285,8 @@ class Round:
             if self.is_muddled:
                 continue
             request = self.requests.get(id)
-            if request is None:
+            # Chance may have made the id of another one.
+            if request is None or request.raw is None and not request.target().endswith(entry["target"]):
                 self.without_id(entry)
                 continue
             logged.add(id)
