@@ -23,9 +23,8 @@ LIMIT = 120
 
 # Name, file, what is there, what is planted.
 PLANTS = [
-    ("only 16 bytes of a MAC are compared", "crates/link/src/algorithm.rs",
-     "        self.verify(message, expected)\n",
-     "        expected.len() == 32 && self.sign(message)[..16] == expected[..16]\n"),
+    ("only 16 bytes of a MAC are compared", "crates/link/src/hmac_sha256.rs",
+     "mac.iter().zip(words)", "mac.iter().zip(words).take(4)"),
     ("a link is good for a second more", "crates/link/src/policy.rs",
      "too_long || last_second.saturating_add(self.leeway()) < now",
      "too_long || last_second.saturating_add(self.leeway() + 1) < now"),
