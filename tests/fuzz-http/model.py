@@ -800,7 +800,7 @@ def check_sigv4(policy, seen, now, decides):
     life = amz[b"X-Amz-Expires"]
     if (wrong or amz[b"X-Amz-Algorithm"] != b"AWS4-HMAC-SHA256" or len(parts) != 5 or parts[4] != b"aws4_request" or parts[1] != date[:8]
             or issued is None or not re.fullmatch(rb"[0-9]{1,6}", life) or not 1 <= int(life) <= 604800
-            or not re.fullmatch(rb"[0-9A-Fa-f]{64}", signature) or not parts[0] or len(parts[0]) > 64
+            or not re.fullmatch(rb"[0-9A-Fa-f]{64}", signature) or len(parts[0]) > 64
             or names != sorted(set(names)) or len(names) > 16 or b"host" not in names or any(name != name.lower() or not name for name in names)):
         return check.say("malformed")
     alive, _ = keys_of(policy, seen, now, decides, [parts[0]])
