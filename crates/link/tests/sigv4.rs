@@ -174,6 +174,20 @@ fn what_is_signed_is_verified_however_it_is_spelt() {
     ] {
         assert_eq!(verdict(&policy, Offer { host, scheme, ..offer }), expected, "{host}");
     }
+    // nginx takes the name before the first colon, whatever is behind it.
+    let signed = ["files.example:80", "files.example:8080", "files.example:x", "[::1]x:80"];
+    for (host, sent, server, expected) in [
+        (signed[0], signed[0], "files.example", Verdict::Granted),
+        (signed[1], signed[1], "files.example", Verdict::Granted),
+        (signed[0], "files.example:80:80", "files.example", Verdict::OutOfScope),
+        (signed[2], signed[2], "files.example", Verdict::OutOfScope),
+        (signed[3], signed[3], "[::1]", Verdict::OutOfScope),
+    ] {
+        let url = sigv4::sign(&sigv4::Presign { host, ..link }, &key, NOW).unwrap();
+        let (target, query) = url.split_once('?').unwrap();
+        let offer = Offer { target: Some(target), query, host: sent, server, ..offer };
+        assert_eq!(verdict(&policy, offer), expected, "{sent}");
+    }
 }
 
 #[test]

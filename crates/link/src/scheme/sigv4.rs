@@ -412,14 +412,19 @@ impl<'a> Host<'a> {
         self.text.strip_suffix(port).filter(|_| self.count == 1)
     }
 
-    /// The name of the server, in any case.
+    /// The name of the server, in any case. More than a name and a port, of which nginx takes the
+    /// name, is no server's.
     fn name(&self) -> &'a [u8] {
-        let name = match self.text {
-            // The colons of an IPv6 address are none before a port.
-            [b'[', ..] => self.text.split_inclusive(|&byte| byte == b']').next(),
-            _ => self.text.split(|&byte| byte == b':').next(),
+        // The colons of an IPv6 address are none before a port.
+        let start = match self.text {
+            [b'[', ..] => self.text.iter().position(|&byte| byte == b']').unwrap_or(0),
+            _ => 0,
         };
-        let name = name.unwrap_or_default();
+        let colon = self.text.iter().skip(start).position(|&byte| byte == b':');
+        let name = match colon.and_then(|at| self.text.split_at_checked(start + at)) {
+            Some((name, [_, port @ ..])) if port.iter().all(u8::is_ascii_digit) => name,
+            _ => self.text,
+        };
         name.strip_suffix(b".").unwrap_or(name)
     }
 }
