@@ -334,11 +334,11 @@ impl Asked<'_> {
             |key: &ModelKey| canonical.iter().any(|text| signature(key, &own, text) == tag);
         let key = rules.keys.verify(Some(&id), |_| true, is_signed, now)?;
 
-        let name = match host.first() {
-            Some(b'[') => {
-                &host[..host.iter().position(|byte| *byte == b']').map_or(host.len(), |at| at + 1)]
-            }
-            _ => host.split(|byte| *byte == b':').next().unwrap_or_default(),
+        // A name, and behind its last colon a port.
+        let port = host.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+        let name = match host.len().checked_sub(port.len() + 1) {
+            Some(end) if port.iter().all(u8::is_ascii_digit) => &host[..end],
+            _ => host,
         };
         let name = name.strip_suffix(b".").unwrap_or(name);
         let is = |wanted: Option<&str>, said: &[u8]| {
