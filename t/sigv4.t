@@ -102,7 +102,7 @@ my $or = sub { my ($from, $to) = @_; return sub { map { s/\Q$from\E/$to/gr } @_ 
 ::of('granted', args => \@args), ::of('granted', args => \@args, sent => $reversed), ::of('granted', args => \@args, sent => sub { sort @_ }),
 ::of('granted', sent => $reversed),
 (map { my ($value, $from, $to) = @$_; ::of('granted', args => [a => $value], sent => $or->($from, $to)) } ['b c', '%20', '+'], ['b~c', '~', '%7E'],
-    ['b/c', 'b%2Fc', 'b/c'], ['b/c', '%2F', '%2f'], ['bcd', 'bcd', '%62c%64'], ['b=c', 'b%3Dc', 'b=c'], ["\xc3\xa4", '%C3%A4', "\xc3\xa4"],
+    ['b/c', 'b%2Fc', 'b/c'], ['b/c', '%2F', '%2f'], ['xyz', 'xyz', '%78y%7A'], ['b=c', 'b%3Dc', 'b=c'], ["\xc3\xa4", '%C3%A4', "\xc3\xa4"],
     ['', 'a=', 'a']),
 ::of('granted', args => [a => 1, a => 2]), ::of('granted', args => [a => 2, a => 1]), ::of('granted', args => [a => 1, a => 2], sent => $reversed),
 ::of('granted', args => [a => 1, a => 1, a => '', a => '']), ::of('granted', args => [a => 10, a => 2, a => 'B', a => 'b', a => '%']),
