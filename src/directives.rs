@@ -8,8 +8,7 @@ use std::rc::Rc;
 
 use secure_link::{SecretFormat, client_sets};
 use secure_link_directives::{
-    Enforce, Outcome, Reading, Refusal, SecretWord, Statuses, named, quote, read, refuse, store,
-    template,
+    Enforce, Outcome, Reading, Refusal, SecretWord, named, quote, read, refuse, store, template,
 };
 use zeroize::Zeroizing;
 
@@ -222,12 +221,12 @@ fn set_enforce(setting: &mut Setting<'_, '_>) -> Outcome {
 }
 
 fn set_error(setting: &mut Setting<'_, '_>) -> Outcome {
-    setting.block.statuses.get_or_insert_with(Statuses::default).read(&setting.arguments)
+    setting.block.statuses.get_or_insert_default().read(&setting.arguments)
 }
 
 fn set_bypass(setting: &mut Setting<'_, '_>) -> Outcome {
     for text in &setting.arguments {
-        let (_, variables) = template(text)?;
+        let variables = template(text)?;
         let variables = variables.as_slice();
         if !variables.is_empty() && variables.iter().all(client_sets) {
             setting.conf.warn(

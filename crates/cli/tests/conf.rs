@@ -109,6 +109,8 @@ fn mistakes_have_their_file_and_line() {
         ("secure_link_hmac_leeway 1x;", "", 4, "has an invalid time"),
         ("secure_link_hmac_leeway 1s;\nsecure_link_hmac_leeway 1s;", "", 5, "is duplicate"),
         ("secure_link_hmac_leeway;", "", 4, "wrong number of arguments"),
+        ("secure_link_hmac_enforce on on;", "", 4, "wrong number of arguments"),
+        ("secure_link_hmac_error;", "", 4, "wrong number of arguments"),
         ("secure_link_hmac_leway 1s;", "", 4, "is no directive"),
         ("secure_link_hmac_scheme none;", "", 4, "has an unknown scheme"),
         ("secure_link_hmac_scheme jwt time=expires;", "", 4, "has an unknown parameter \"time=\""),

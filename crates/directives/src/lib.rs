@@ -12,7 +12,7 @@ mod status;
 
 pub use limit::{LimitSetting, Measure, Per, Rule};
 pub use policy::{Reading, SecretWord, read, store, template};
-pub use refusal::{Outcome, Refusal, alternatives, named, quote, refuse};
+pub use refusal::{Outcome, Refusal, alternatives, named, one, quote, refuse};
 pub use ring::{KeyLine, KeySource, misfit};
 pub use scheme::{RequiredClaim, SchemeSetting};
 pub use settings::{Algorithms, Credential, Located, RingKeys, Settings, Unused, inherit};

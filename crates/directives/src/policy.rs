@@ -6,7 +6,7 @@ use secure_link::{
 };
 
 use crate::limit::read_limit;
-use crate::refusal::{Outcome, Refusal, alternatives, named, quote, refuse};
+use crate::refusal::{Outcome, Refusal, alternatives, named, one, quote, refuse, some};
 use crate::scheme::{read_require, read_scheme};
 use crate::settings::{Algorithms, Credential, Located, RingKeys, Settings};
 
@@ -59,22 +59,6 @@ pub enum SecretWord<'w> {
     Variables(&'w [u8]),
 }
 
-/// The only argument. nginx counts arguments itself.
-fn one<'w>(reading: &impl Reading<'w>) -> Result<&'w [u8], Refusal> {
-    match reading.arguments() {
-        [word] => Ok(word),
-        _ => refuse("has a wrong number of arguments"),
-    }
-}
-
-/// All arguments, of which there are some.
-fn some<'w>(reading: &impl Reading<'w>) -> Result<Vec<&'w [u8]>, Refusal> {
-    match reading.arguments() {
-        [] => refuse("has a wrong number of arguments"),
-        words => Ok(words.to_vec()),
-    }
-}
-
 /// Stores a setting, which a block has once.
 pub fn store<T, P>(place: &mut Option<Located<T, P>>, value: T, at: P) -> Outcome {
     if place.is_some() {
@@ -85,19 +69,17 @@ pub fn store<T, P>(place: &mut Option<Located<T, P>>, value: T, at: P) -> Outcom
 }
 
 /// Reads a text with variables.
-pub fn template(text: &[u8]) -> Result<(Template, Variables), Refusal> {
+pub fn template(text: &[u8]) -> Result<Variables, Refusal> {
     let mut variables = Variables::default();
     match Template::parse(text, &mut variables) {
-        Ok(template) => Ok((template, variables)),
+        Ok(_) => Ok(variables),
         Err(error) => refuse(format!("has an invalid value {}: {error}", quote(text))),
     }
 }
 
-/// Reads a text whose variables must not be filled by the check that reads it.
-pub(crate) fn checked_template(text: &[u8]) -> Result<Variables, Refusal> {
-    let (_, variables) = template(text)?;
-    reject_own_variables(&variables)?;
-    Ok(variables)
+/// Refuses a text whose variables are filled by the check that reads it.
+pub(crate) fn check_template(text: &[u8]) -> Outcome {
+    reject_own_variables(&template(text)?)
 }
 
 fn reject_own_variables(variables: &Variables) -> Outcome {
@@ -137,7 +119,7 @@ pub fn read<'w, R: Reading<'w>>(name: &[u8], reading: &mut R) -> Outcome {
 
 /// Reads `secure_link_hmac value ...|off`.
 fn credential<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
-    let texts = some(reading)?;
+    let texts = some(reading.arguments())?;
     if texts == [b"off"] {
         let at = reading.at();
         return store(&mut reading.settings().credential, Credential::Off, at);
@@ -167,8 +149,8 @@ fn scheme<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
 
 /// Reads `secure_link_hmac_message text`.
 fn message<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
-    let text = one(reading)?;
-    checked_template(text)?;
+    let text = one(reading.arguments())?;
+    check_template(text)?;
     let at = reading.at();
     store(&mut reading.settings().message, text.into(), at)
 }
@@ -241,7 +223,7 @@ fn keys<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
         _ => return refuse("has a wrong number of arguments"),
     };
     if let Some(id) = id {
-        checked_template(id)?;
+        check_template(id)?;
     }
     let keys = RingKeys { ring: ring.into(), id: id.map(Box::from) };
     let at = reading.at();
@@ -250,7 +232,7 @@ fn keys<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
 
 /// Reads `secure_link_hmac_algorithm name`.
 fn algorithm<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
-    let name = one(reading)?;
+    let name = one(reading.arguments())?;
     let algorithm = match Algorithm::from_name(name) {
         Some(algorithm) => Algorithms::Known(algorithm),
         None => Algorithms::Unknown(quote(name)),
@@ -261,14 +243,14 @@ fn algorithm<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
 
 /// Reads `secure_link_hmac_encoding name`.
 fn encoding<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
-    let encoding = named(Encoding::ALL, Encoding::name, one(reading)?)?;
+    let encoding = named(Encoding::ALL, Encoding::name, one(reading.arguments())?)?;
     let at = reading.at();
     store(&mut reading.settings().encoding, encoding, at)
 }
 
 /// Reads `secure_link_hmac_scope path|any`.
 fn scope<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
-    let scope = named(Scope::ALL, Scope::name, one(reading)?)?;
+    let scope = named(Scope::ALL, Scope::name, one(reading.arguments())?)?;
     let at = reading.at();
     store(&mut reading.settings().scope, scope, at)
 }
@@ -288,7 +270,7 @@ fn max_lifetime<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
 }
 
 fn seconds<'w>(reading: &impl Reading<'w>) -> Result<i64, Refusal> {
-    let word = one(reading)?;
+    let word = one(reading.arguments())?;
     match reading.seconds(word) {
         Some(seconds) => Ok(seconds),
         None => refuse(format!(
@@ -301,7 +283,7 @@ fn seconds<'w>(reading: &impl Reading<'w>) -> Result<i64, Refusal> {
 /// Reads `secure_link_hmac_methods method ...`.
 fn methods<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
     let mut methods: Vec<Box<[u8]>> = Vec::new();
-    for method in some(reading)? {
+    for method in some(reading.arguments())? {
         let is_method = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-');
         if method.is_empty() || !method.iter().all(is_method) {
             return refuse(format!(
@@ -320,14 +302,14 @@ fn methods<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
 
 /// Reads `secure_link_hmac_require name=value ...`.
 fn require<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
-    let claims = read_require(&some(reading)?)?;
+    let claims = read_require(&some(reading.arguments())?)?;
     let at = reading.at();
     store(&mut reading.settings().require, claims, at)
 }
 
 /// Reads `secure_link_hmac_revoke value ...`.
 fn revoke<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
-    let texts = some(reading)?;
+    let texts = some(reading.arguments())?;
     for text in &texts {
         template(text)?;
     }

@@ -24,6 +24,22 @@ pub fn refuse<T>(text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Argument(text.into()))
 }
 
+/// The only argument. nginx counts arguments itself; other readers do not.
+pub fn one<'w>(arguments: &[&'w [u8]]) -> Result<&'w [u8], Refusal> {
+    match arguments {
+        [word] => Ok(word),
+        _ => refuse("has a wrong number of arguments"),
+    }
+}
+
+/// All arguments, of which there is at least one.
+pub(crate) fn some<'w>(arguments: &[&'w [u8]]) -> Result<Vec<&'w [u8]>, Refusal> {
+    match arguments {
+        [] => refuse("has a wrong number of arguments"),
+        words => Ok(words.to_vec()),
+    }
+}
+
 /// Quotes a word of the configuration for a message.
 pub fn quote(word: &[u8]) -> String {
     format!("\"{}\"", word.escape_ascii())

@@ -2,7 +2,7 @@
 
 use secure_link::{Escape, SchemeKind, TimeField};
 
-use crate::policy::checked_template;
+use crate::policy::check_template;
 use crate::refusal::{Outcome, Refusal, alternatives, quote, refuse};
 
 /// How credentials are written, and what their MAC covers.
@@ -174,7 +174,7 @@ pub(crate) fn read_require(words: &[&[u8]]) -> Result<Vec<RequiredClaim>, Refusa
         if claims.iter().any(|(known, _)| **known == *name) {
             return refuse(format!("has the claim {} twice: write it once", quote(name)));
         }
-        checked_template(value)?;
+        check_template(value)?;
         claims.push((name.into(), value.into()));
     }
     Ok(claims)

@@ -2,7 +2,7 @@
 
 use secure_link::Verdict;
 
-use crate::refusal::{Outcome, alternatives, quote, refuse};
+use crate::refusal::{Outcome, alternatives, quote, refuse, some};
 
 /// Whether the outcome of a check decides about the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,10 +44,10 @@ impl Statuses {
     /// Reads the words of `secure_link_hmac_error verdict=code ...`, which may stand more than
     /// once in a block.
     pub fn read(&mut self, words: &[&[u8]]) -> Outcome {
-        for pair in words {
+        for pair in some(words)? {
             let (word, code) = match pair.iter().position(|&byte| byte == b'=') {
                 Some(at) => (pair.get(..at), pair.get(at + 1..)),
-                None => (Some(*pair), None),
+                None => (Some(pair), None),
             };
             let (word, code) = (word.unwrap_or_default(), code.unwrap_or_default());
             let Some(verdict) = Verdict::from_word(word) else {

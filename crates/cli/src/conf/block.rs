@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use secure_link::SecretFormat;
 use secure_link_directives::{
-    Enforce, Outcome, Reading, Refusal, SecretWord, Statuses, inherit, named, read, refuse, store,
+    Enforce, Outcome, Reading, Refusal, SecretWord, Statuses, inherit, named, one, read, refuse,
+    store,
 };
 use zeroize::Zeroizing;
 
@@ -79,8 +80,7 @@ impl Setting<'_, '_> {
                 Ok(())
             }
             b"secure_link_hmac_enforce" => {
-                let word = self.arguments.first().copied().unwrap_or_default();
-                let enforce = named(Enforce::ALL, Enforce::name, word)?;
+                let enforce = named(Enforce::ALL, Enforce::name, one(&self.arguments)?)?;
                 store(&mut self.block.enforce, enforce, self.directive.at.clone())
             }
             b"secure_link_hmac_error" => {
