@@ -98,7 +98,7 @@ soak: ## Everything at once, with reloads and kills, then accounts (MINUTES=15)
 	@scripts/build $(NGINX)
 	@$(with) SOAK_MINUTES=$(or $(MINUTES),15) scripts/test tests/long/soak.pl
 
-fuzz: ## Coverage-guided fuzzing of the engine and the zones (SECONDS=20 each, T=verify_jwt: one)
+fuzz: ## Coverage-guided fuzzing of the engine and the zones (SECONDS=20 each, JOBS=n at a time, T=verify_jwt: one)
 	@scripts/need fuzz
 	@scripts/fuzz run $(or $(SECONDS),20) $(T)
 

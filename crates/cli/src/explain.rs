@@ -45,6 +45,11 @@ fn parts(case: &Case, signed: &[SignedText]) -> Vec<(String, String)> {
     parts
 }
 
+/// Whether the MAC covers a salt, which is a secret.
+fn has_salt(case: &Case) -> bool {
+    matches!(&case.compiled.policy.scheme, Scheme::EdgeAuth(scheme) if scheme.salt.is_some())
+}
+
 fn as_text(
     case: &Case,
     settings: &Settings,
@@ -85,7 +90,7 @@ fn as_text(
     for SignedText { name, text } in signed {
         lines.push(format!("\n{name}, {} bytes:\n{}", text.len(), dump(text).trim_end()));
     }
-    if settings.salt.is_some() {
+    if has_salt(case) {
         lines.push("  and the salt, which is not shown".to_owned());
     }
     for (title, texts) in [("why:", &reasons.why), ("what to change:", &reasons.change)] {
@@ -117,7 +122,7 @@ fn as_json(
     map.insert("time".to_owned(), case.now.into());
     map.insert("read".to_owned(), Value::Object(read));
     map.insert("signed".to_owned(), texts.collect());
-    map.insert("salted".to_owned(), settings.salt.is_some().into());
+    map.insert("salted".to_owned(), has_salt(case).into());
     map.insert("why".to_owned(), reasons.why.into());
     map.insert("change".to_owned(), reasons.change.into());
     format!("{}\n", Value::Object(map))

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use secure_link::{Algorithm, Encoding, Mode, SchemeKind};
+use secure_link_directives::SchemeSetting;
 
 use crate::args::PolicyArgs;
 use crate::error::{Error, usage};
@@ -13,7 +14,6 @@ impl PolicyArgs {
     /// The settings, with the secrets that the flags name.
     pub fn settings(&self) -> Result<Settings, Error> {
         self.check()?;
-        let kind = self.kind();
         let secrets = secret::secrets(&self.keys)?.into_iter().map(Rc::new);
         let keys = match &self.keys.key_id {
             Some(id) => KeySettings::ring(id, secrets, None)?,
@@ -21,15 +21,18 @@ impl PolicyArgs {
         };
         let bytes = |text: &String| Box::from(text.as_bytes());
         Ok(Settings {
-            kind,
-            time: self.time.unwrap_or_default(),
-            salt: match kind {
-                SchemeKind::EdgeAuth => secret::salt(self.salt_file.as_deref())?,
-                _ => None,
+            scheme: match self.kind() {
+                SchemeKind::Template => SchemeSetting::Template(self.time.unwrap_or_default()),
+                SchemeKind::Jwt => SchemeSetting::Jwt,
+                SchemeKind::EdgeAuth => SchemeSetting::EdgeAuth {
+                    salt: secret::salt(self.salt_file.as_deref())?,
+                    escape: self.escape_early,
+                },
+                SchemeKind::SigV4 => SchemeSetting::SigV4 {
+                    region: self.region.as_ref().map(bytes),
+                    service: self.service.as_ref().map(bytes),
+                },
             },
-            escape: self.escape_early,
-            region: self.region.as_ref().map(bytes),
-            service: self.service.as_ref().map(bytes),
             credential: self.credentials().iter().map(|text| text.as_bytes().into()).collect(),
             message: self.message().as_bytes().into(),
             algorithm: self.algorithm(),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use secure_link::{
     Algorithm, Ambiguity, ArgumentNames, EdgeAuthScheme, Fields, JwtScheme, Key, KeyDescription,
-    Keyring, Keys, Mode, Piece, Policy, Requirement, Scheme, SchemeKind, Secret, SigV4Scheme,
-    Signing, Template, TemplateScheme, TokenPlace, Variable, Variables, unsigned_variable,
+    Keyring, Keys, Mode, Piece, Policy, Requirement, Scheme, Secret, SigV4Scheme, Signing,
+    Template, TemplateScheme, TokenPlace, Variable, Variables, unsigned_variable,
 };
+use secure_link_directives::SchemeSetting;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, usage};
@@ -32,8 +33,8 @@ impl Settings {
                 keys => keys,
             })
         };
-        let scheme = match self.kind {
-            SchemeKind::Template => {
+        let scheme = match &self.scheme {
+            SchemeSetting::Template(time) => {
                 let credentials = self.credential.iter();
                 let credentials = credentials.map(|text| Fields::parse(text, &mut variables));
                 let credentials = credentials.collect::<Result<_, _>>()?;
@@ -43,10 +44,10 @@ impl Settings {
                     credentials,
                     signing: Arc::new(Signing { message, keys }),
                     encoding: self.encoding,
-                    time: self.time,
+                    time: *time,
                 })
             }
-            SchemeKind::Jwt => {
+            SchemeSetting::Jwt => {
                 let places = self.places(&mut variables)?;
                 let mut own_arguments = ArgumentNames::default();
                 for variable in variables.as_slice() {
@@ -57,16 +58,16 @@ impl Settings {
                 let keys = with_id(&mut variables)?;
                 Scheme::Jwt(JwtScheme { places, keys, scope: self.scope, own_arguments })
             }
-            SchemeKind::EdgeAuth => {
+            SchemeSetting::EdgeAuth { salt, escape } => {
                 let places = self.places(&mut variables)?;
                 let keys = with_id(&mut variables)?;
-                let (salt, escape) = (self.salt.clone(), self.escape);
+                let (salt, escape) = (salt.clone(), *escape);
                 Scheme::EdgeAuth(EdgeAuthScheme { places, keys, salt, escape })
             }
-            SchemeKind::SigV4 => Scheme::SigV4(SigV4Scheme {
+            SchemeSetting::SigV4 { region, service } => Scheme::SigV4(SigV4Scheme {
                 keys: with_id(&mut variables)?,
-                region: self.region.clone(),
-                service: self.service.clone(),
+                region: region.clone(),
+                service: service.clone(),
             }),
         };
         let requirements = self.require.iter().map(|(name, value)| {
@@ -108,10 +109,14 @@ impl Settings {
                     algorithm: self.own_algorithm(key),
                     life: key.life,
                 });
-                let ring = Arc::new(Keyring::prefixed(self.kind.key_prefix(), keys)?);
+                let ring = Arc::new(Keyring::prefixed(self.key_prefix(), keys)?);
                 Ok(Keys::Ring { ring, id: None })
             }
         }
+    }
+
+    fn key_prefix(&self) -> &'static [u8] {
+        self.scheme.kind().key_prefix()
     }
 
     fn own_algorithm(&self, key: &RingKey) -> Algorithm {
@@ -123,7 +128,7 @@ impl Settings {
     }
 
     fn key(&self, secret: &SecretText, algorithm: Algorithm) -> Result<Key, Error> {
-        Ok(Key::prefixed(algorithm, self.kind.key_prefix(), &self.read(secret)?))
+        Ok(Key::prefixed(algorithm, self.key_prefix(), &self.read(secret)?))
     }
 
     /// The key that signs: of an id the first one that is alive, of secrets the first one.

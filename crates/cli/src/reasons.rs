@@ -11,7 +11,7 @@ mod time;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secure_link::{SchemeKind, Verdict};
+use secure_link::{Fields, Scheme, TokenPlace, Verdict};
 
 use crate::case::Case;
 use crate::settings::Settings;
@@ -53,12 +53,18 @@ impl Reasons {
     }
 
     fn missing(&mut self, case: &Case, settings: &Settings) {
-        if settings.kind == SchemeKind::SigV4 {
-            self.why("The query string has none of the X-Amz- arguments of a presigned URL.");
-            return;
-        }
-        let names = case.compiled.variables.as_slice().iter();
-        let names: Vec<_> = names.map(ToString::to_string).collect();
+        let tokens: Vec<_> = match &case.compiled.policy.scheme {
+            Scheme::Template(scheme) => scheme.credentials.iter().map(Fields::token).collect(),
+            Scheme::Jwt(scheme) => scheme.places.iter().map(TokenPlace::value).collect(),
+            Scheme::EdgeAuth(scheme) => scheme.places.iter().map(TokenPlace::value).collect(),
+            Scheme::SigV4(_) => {
+                self.why("The query string has none of the X-Amz- arguments of a presigned URL.");
+                return;
+            }
+        };
+        let names = tokens.iter().flat_map(|token| case.compiled.variables_of(token));
+        let mut names: Vec<_> = names.map(ToString::to_string).collect();
+        names.dedup();
         self.why(format!(
             "The request brings no token: what was looked at is {}.",
             names.join(", ")

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use secure_link::{
-    Algorithm, Encoding, Escape, KeyLife, Mode, SchemeKind, Scope, SecretFormat, TimeField,
-    Variable, Variables, Verdict, check_key_id,
+    Algorithm, Encoding, KeyLife, Mode, Scope, SecretFormat, Variable, Variables, Verdict,
+    check_key_id,
 };
-use secure_link_directives::{RequiredClaim, Rule, Statuses};
+use secure_link_directives::{RequiredClaim, Rule, SchemeSetting, Statuses};
 
 use crate::conf::Place;
 use crate::error::Error;
@@ -16,12 +16,7 @@ use crate::secret::{Reading, SecretText};
 /// The settings.
 #[derive(Clone)]
 pub struct Settings {
-    pub kind: SchemeKind,
-    pub time: TimeField,
-    pub salt: Option<Box<[u8]>>,
-    pub escape: Option<Escape>,
-    pub region: Option<Box<[u8]>>,
-    pub service: Option<Box<[u8]>>,
+    pub scheme: SchemeSetting,
     pub credential: Vec<Box<[u8]>>,
     pub message: Box<[u8]>,
     pub algorithm: Algorithm,

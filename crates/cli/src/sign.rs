@@ -1,8 +1,8 @@
 //! `secure-link sign`.
 
 use secure_link::{
-    Encoding, Fields, Key, Piece, Scheme, SchemeKind, Scope, Template, TimeField, Variable,
-    Variables, Verdict, edgeauth, jwt, sigv4,
+    EdgeAuthScheme, Encoding, Fields, Key, Piece, Scheme, SchemeKind, Scope, SigV4Scheme, Template,
+    TemplateScheme, TimeField, Variable, Variables, Verdict, edgeauth, jwt, sigv4,
 };
 use serde_json::{Map, Value, json};
 
@@ -36,11 +36,11 @@ struct Link {
 
 pub fn run(args: &SignArgs) -> Result<Outcome, Error> {
     let signer = Signer::new(args)?;
-    let link = match signer.settings.kind {
-        SchemeKind::Template => signer.template()?,
-        SchemeKind::Jwt => signer.jwt()?,
-        SchemeKind::EdgeAuth => signer.edgeauth()?,
-        SchemeKind::SigV4 => signer.sigv4()?,
+    let link = match &signer.compiled.policy.scheme {
+        Scheme::Template(scheme) => signer.template(scheme)?,
+        Scheme::Jwt(_) => signer.jwt()?,
+        Scheme::EdgeAuth(scheme) => signer.edgeauth(scheme)?,
+        Scheme::SigV4(scheme) => signer.sigv4(scheme)?,
     };
     for finding in signer.settings.findings(&signer.compiled) {
         warn(&format!("warning: nginx refuses this policy where links are enforced: {finding}"));
@@ -97,7 +97,7 @@ impl<'a> Signer<'a> {
     fn new(args: &'a SignArgs) -> Result<Self, Error> {
         let mut url = Url::parse(&args.url)?;
         let settings = case::settings(&args.policy, &url)?;
-        check_flags(settings.kind, &args.link)?;
+        check_flags(settings.scheme.kind(), &args.link)?;
         let compiled = settings.compile()?;
         let now = args.now.unwrap_or_else(system_time);
         let (key_id, mut placed) = choose_key(args, &settings, &url)?;
@@ -157,10 +157,7 @@ impl<'a> Signer<'a> {
         expires_at.ok_or_else(|| usage("--expires-in: it is too long"))
     }
 
-    fn template(&self) -> Result<Link, Error> {
-        let Scheme::Template(scheme) = &self.compiled.policy.scheme else {
-            return Err(usage("it is no template"));
-        };
+    fn template(&self, scheme: &TemplateScheme) -> Result<Link, Error> {
         let no_credential = || usage("it is not said where the credential is");
         let fields = scheme.credentials.first().ok_or_else(no_credential)?;
         let mut placed = self.place_times(fields, scheme.time)?;
@@ -284,9 +281,9 @@ impl<'a> Signer<'a> {
         }
     }
 
-    fn edgeauth(&self) -> Result<Link, Error> {
+    fn edgeauth(&self, scheme: &EdgeAuthScheme) -> Result<Link, Error> {
         let link = self.link;
-        let escape = self.settings.escape;
+        let escape = scheme.escape;
         let value = |text: &String| match escape {
             Some(escape) => escape.escape(text.as_bytes()),
             None => text.clone(),
@@ -309,7 +306,7 @@ impl<'a> Signer<'a> {
             (true, Some(escape)) => Some(escape.escape(&self.url.path)),
             (true, None) => Some(self.url.sent_path.clone()),
         };
-        let salt = match &self.settings.salt {
+        let salt = match &scheme.salt {
             Some(salt) => Some(str::from_utf8(salt).map_err(|_| usage("the salt is not UTF-8"))?),
             None => None,
         };
@@ -317,7 +314,7 @@ impl<'a> Signer<'a> {
         self.token_link(token.ok_or_else(|| usage("a value of an edgeauth token has no ~"))?)
     }
 
-    fn sigv4(&self) -> Result<Link, Error> {
+    fn sigv4(&self, scheme: &SigV4Scheme) -> Result<Link, Error> {
         let key_id = self.key_id.as_deref();
         let key_id = key_id.ok_or_else(|| usage("sigv4 needs --key-id, the access key id"))?;
         let origin = self.url.origin.as_ref();
@@ -346,8 +343,8 @@ impl<'a> Signer<'a> {
             path: &path,
             arguments: &arguments,
             key_id,
-            region: name(&self.settings.region, "us-east-1")?,
-            service: name(&self.settings.service, "s3")?,
+            region: name(&scheme.region, "us-east-1")?,
+            service: name(&scheme.service, "s3")?,
             expires: expires.ok_or_else(|| usage("--expires-in: 1 second to 7 days in sigv4"))?,
         };
         let target = sigv4::sign(&presign, &self.key, self.now);

@@ -1,7 +1,7 @@
 //! The settings of a location, completed by defaults.
 
 use secure_link::{Algorithm, Encoding, Mode, SchemeKind};
-use secure_link_directives::{Credential, Enforce, RingKeys, SchemeSetting, Statuses};
+use secure_link_directives::{Credential, Enforce, RingKeys, Statuses};
 
 use crate::args::KeyArgs;
 use crate::conf::block::{Block, Located};
@@ -81,21 +81,9 @@ pub fn read(
         value.iter().for_each(|text| note("secure_link_hmac_revoke", at, text));
     }
     let keys = keys(&settings, tree, reader, args, kind)?;
-    let (mut time, mut salt, mut escape, mut region, mut service) = Default::default();
-    match settings.scheme.map(|scheme| scheme.value).unwrap_or_default() {
-        SchemeSetting::Template(field) => time = field,
-        SchemeSetting::Jwt => {}
-        SchemeSetting::EdgeAuth { salt: own, escape: how } => (salt, escape) = (own, how),
-        SchemeSetting::SigV4 { region: own, service: other } => (region, service) = (own, other),
-    }
     let value = |setting: Option<Located<i64>>| setting.map(|setting| setting.value);
     let settings = Settings {
-        kind,
-        time,
-        salt,
-        escape,
-        region,
-        service,
+        scheme: settings.scheme.map(|scheme| scheme.value).unwrap_or_default(),
         credential,
         message,
         algorithm,

@@ -1,6 +1,7 @@
 //! What a signer may have done so that the MAC is wrong.
 
-use secure_link::{Escape, Scheme, SecretFormat};
+use secure_link::{Escape, SecretFormat};
+use secure_link_directives::SchemeSetting;
 
 use crate::case::Case;
 use crate::reasons::{Reasons, query_values};
@@ -32,7 +33,7 @@ impl Reasons {
                 self.change("Have the signer drop the line end of the secret's file.");
             }
         }
-        for algorithm in settings.kind.algorithms() {
+        for algorithm in settings.scheme.kind().algorithms() {
             let other = Settings {
                 algorithm: *algorithm,
                 keys: settings.keys.without_algorithms(),
@@ -59,8 +60,8 @@ impl Reasons {
                 self.change("Sign with the key that the link names, or name the one that signs.");
             }
         }
-        match &case.compiled.policy.scheme {
-            Scheme::Template(_) => {
+        match &settings.scheme {
+            SchemeSetting::Template(_) => {
                 for (what, change, guess) in template_guesses(settings, case) {
                     if with(&guess) {
                         self.why(format!("The MAC is right if {what}."));
@@ -68,10 +69,11 @@ impl Reasons {
                     }
                 }
             }
-            Scheme::EdgeAuth(scheme) => {
+            SchemeSetting::EdgeAuth { salt, escape: own } => {
                 for escape in Escape::ALL.iter().copied().map(Some).chain([None]) {
-                    let other = Settings { escape, ..settings.clone() };
-                    if escape != scheme.escape && with(&other) {
+                    let scheme = SchemeSetting::EdgeAuth { salt: salt.clone(), escape };
+                    let other = Settings { scheme, ..settings.clone() };
+                    if escape != *own && with(&other) {
                         let name = escape.map_or("no escape_early", Escape::name);
                         self.why(format!("The MAC is right with {name}."));
                         let say = settings.origin.name("escape-early");
@@ -79,17 +81,14 @@ impl Reasons {
                         self.change(format!("Change {say}, or the signer's escaping."));
                     }
                 }
-                let mut without = case.clone();
-                if let Scheme::EdgeAuth(scheme) = &mut without.compiled.policy.scheme {
-                    scheme.salt = None;
-                }
-                if scheme.salt.is_some() && without.is_authentic() {
+                let scheme = SchemeSetting::EdgeAuth { salt: None, escape: *own };
+                if salt.is_some() && with(&Settings { scheme, ..settings.clone() }) {
                     self.why("The MAC is right without the salt.");
                     self.change("Sign with the salt, or configure none.");
                 }
             }
-            Scheme::SigV4(_) => self.forged_sigv4(case),
-            Scheme::Jwt(_) => {}
+            SchemeSetting::SigV4 { .. } => self.forged_sigv4(case),
+            SchemeSetting::Jwt => {}
         }
         if self.why.is_empty() {
             self.why("The MAC is not that of the bytes above with this secret.");

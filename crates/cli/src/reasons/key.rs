@@ -79,7 +79,7 @@ pub fn claimed_id(case: &Case, settings: &Settings) -> Option<Vec<u8>> {
     if !matches!(settings.keys, KeySettings::Ring { .. }) {
         return None;
     }
-    match settings.kind {
+    match settings.scheme.kind() {
         SchemeKind::Jwt => {
             let text = case.signed_texts().ok()?.into_iter().next()?.text;
             let member = |at, name| {
