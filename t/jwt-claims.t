@@ -83,6 +83,23 @@ $case->('granted', '/f/a%2fb', 'http://localhost/f/a%2Fb')
 
 
 
+=== the URI of cdniuc is that of what is served
+--- cases eval
+my $token = sub { jwt({cdniuc => ::hash("http://localhost$_[0]")}) };
+# nginx takes slashes together, and decodes those that are escaped, before it resolves dots: RFC 3986 after.
+(map { ['out_of_scope', "$_?token=" . $token->('/f/a')] } '/f//../a', '/f//%2e%2e/a', '/f/%2F/../a', '/f/x%2Fy/../a', '/f/x%2fy/%2e./a',
+    '/f//../g%2Fx/../a', '/f//../g%2Fh%2Fx/../a', '/f//a', '//f/a'),
+['out_of_scope', '/f//a?token=' . $token->('/f//a')],
+(map { ['granted', "$_?token=" . $token->('/f/a')] } '/f/a', '/f/x/../a', '/f/%78/%2e%2E/a', '/./f/a'),
+['granted', '/f/a%2Fb?token=' . $token->('/f/a%2Fb')], ['granted', '/f/a%25b?token=' . $token->('/f/a%25b')],
+# Of an absolute target nginx takes the host, whatever the header says.
+['out_of_scope', 'http://other.example/f/a?token=' . $token->('/f/a'), 'Host: localhost'],
+['out_of_scope', 'http://localhost/f/a?token=' . $token->('/f/a'), 'Host: other.example'],
+['granted', 'http://localhost/f/a?token=' . $token->('/f/a'), 'Host: localhost'],
+['out_of_scope', '/f/a?token=' . $token->('/f/a'), 'Host: localhost:80:80']
+
+
+
 === of the URI no argument but the token's own is left out
 --- config
 location /two { secure_link_hmac $arg_URISigningPackage $arg_token; empty_gif; }

@@ -78,6 +78,7 @@ fn check(data: &[u8]) -> Option<()> {
             path,
             target: &target,
             query,
+            server: if made & 8 == 0 { OFFER.server } else { b"other.example" },
             address: str::from_utf8(address).ok().and_then(|text| text.parse().ok()),
             ..OFFER
         };

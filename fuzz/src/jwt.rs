@@ -195,7 +195,7 @@ fn read(
 /// Whether a URI container has the URI of a request; `None` if that is not in its normal form.
 fn holds(container: &str, offer: &Offer<'_>) -> Option<bool> {
     let Some(hash) = container.strip_prefix("hash:sha-256;") else { return Some(false) };
-    if !offer.target.starts_with(b"/") {
+    if !offer.target.starts_with(b"/") || offer.server != b"files.example" {
         return Some(false);
     }
     let Ok(digest) = BASE64URL_NOPAD.decode(hash.as_bytes()) else { return Some(false) };
@@ -204,6 +204,12 @@ fn holds(container: &str, offer: &Offer<'_>) -> Option<bool> {
     let target = offer.target;
     let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
     let question_mark: &[u8] = if offer.query.is_empty() { b"" } else { b"?" };
+    // Without dots, what is served is the path of the URI decoded.
+    let decoded = oracle::percent_decode(path, false, false);
+    let has_dots = decoded.as_ref().is_some_and(|decoded| decoded.contains(&b'.'));
+    if !has_dots && decoded.is_none_or(|decoded| decoded != offer.path) {
+        return Some(false);
+    }
     let is_whole = [path, question_mark, offer.query].concat() == target;
     // Arguments in which tokens come are not covered.
     let has_own = offer.query.windows(5).any(|window| window == b"token");
@@ -211,5 +217,5 @@ fn holds(container: &str, offer: &Offer<'_>) -> Option<bool> {
         return None;
     }
     let uri = [b"http://files.example", target].concat();
-    Some(sha256(&uri)[..] == digest[..])
+    Some(sha256(&uri)[..] == digest[..] && path == offer.path)
 }

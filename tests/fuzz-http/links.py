@@ -353,7 +353,8 @@ class Maker:
             payload["deep"] = nest
         contained = model.uri_hash(policy, self.seen(request, uri, address)) if self.chance(0.15) else None
         if contained:
-            payload["cdniuc"] = random.choice(["hash:sha-256;" + contained] * 6 + ["hash:sha-256;" + contained[1:], "regex:.*", "hash:sha-256;" + contained + "=", 5])
+            digest, _ = contained
+            payload["cdniuc"] = random.choice(["hash:sha-256;" + digest] * 6 + ["hash:sha-256;" + digest[1:], "regex:.*", "hash:sha-256;" + digest + "=", 5])
         header_text, payload_text = (json.dumps(each, ensure_ascii=self.chance(0.5)).encode("utf-8", "surrogatepass") for each in (header, payload))
         if self.chance(0.03):
             payload_text = random.choice([payload_text[:-1] + b',"exp":9999999999}', payload_text[:-1], payload_text + b" ", b"[]", b"", payload_text.replace(b'"sub"', b'"s\\u0075b"'),

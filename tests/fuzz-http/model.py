@@ -528,8 +528,8 @@ def check_jwt(policy, seen, now, decides):
     bad_path = "path" in payload and not any(isinstance(each, str) and glob(each.encode(), seen.uri) for each in globs)
     scope = False
     if "cdniuc" in payload:
-        expected = uri_hash(policy, seen)
-        scope = expected is None or payload["cdniuc"] != "hash:sha-256;" + expected
+        found = uri_hash(policy, seen)
+        scope = found is None or not found[1] or payload["cdniuc"] != "hash:sha-256;" + found[0]
     elif "path" not in payload:
         scope = policy.scope == "path"
     if "cdniip" in payload:
@@ -603,7 +603,7 @@ URI = re.compile(rb"(http://(?:\[::1\]|[%(u)s]+)(?::[0-9]*)?)(/(?:[%(u)s!$&'()*+
 
 
 def normalised(uri):
-    """By syntax alone (RFC 3986, section 6.2.2); None if it is no URI."""
+    """Origin, path and query, by syntax alone (RFC 3986, section 6.2.2); None if it is no URI."""
     found = URI.fullmatch(uri)
     if not found:
         return None
@@ -621,15 +621,24 @@ def normalised(uri):
             segments.append(segment)
     if path.endswith((b"/.", b"/..")):
         segments.append(b"")
-    return found[1].lower() + b"/" + b"/".join(segments) + query
+    return found[1].lower(), b"/" + b"/".join(segments), query
 
 
 def uri_hash(policy, seen):
-    """The digest of the URI without the token; None if it is no URI."""
+    """The digest of the URI without the token, and whether it is the URI of what is served; None if it is no URI."""
     own = policy.credential_arguments(with_id=False)
     kept = [part for part in seen.args.split(b"&") if part.partition(b"=")[0].lower() not in own] if seen.args else []
     uri = normalised(b"http://" + seen.header(b"host") + edge_path(policy, seen) + (b"?" + b"&".join(kept) if any(kept) else b""))
-    return base64.urlsafe_b64encode(hashlib.sha256(uri).digest()).rstrip(b"=").decode() if uri is not None else None
+    if uri is None:
+        return None
+    digest = base64.urlsafe_b64encode(hashlib.sha256(b"".join(uri)).digest()).rstrip(b"=").decode()
+    return digest, urllib.parse.unquote_to_bytes(uri[1]) == seen.uri and server_name(seen.header(b"host")) == seen.host
+
+
+def server_name(host):
+    """What nginx makes of a Host header: the name, without port and trailing dot."""
+    name = re.sub(rb":\d*$", b"", host).lower()
+    return name[:-1] if name.endswith(b".") else name
 
 
 def form_encoded(text):
@@ -836,14 +845,12 @@ def check_sigv4(policy, seen, now, decides):
             check.claims[name if name not in check.claims else name.upper() + "\0"] = value
     repeated = {name.lower().replace("-", "_") for name, values in others.items() if len(values) > 1}
     check.claims = {name: value for name, value in check.claims.items() if name.lower().replace("-", "_") not in repeated}
-    name = re.sub(rb":\d*$", b"", host).lower()
-    name = name[:-1] if name.endswith(b".") else name
     early_leeway, leeway = policy.leeway_or(900), policy.leeway_or(0)
     options = policy.options
     return conclude(policy, check, seen, now, [
         (issued > now + early_leeway, "early"),
         (check.expires_at + leeway < now or (policy.max_lifetime and int(life) > policy.max_lifetime), "expired"),
-        (path != seen.uri or name != seen.host or options.get("region", parts[2].decode("latin-1")) != parts[2].decode("latin-1")
+        (path != seen.uri or server_name(host) != seen.host or options.get("region", parts[2].decode("latin-1")) != parts[2].decode("latin-1")
          or options.get("service", parts[3].decode("latin-1")) != parts[3].decode("latin-1")
          or require_denied(policy, seen, lambda claim: others.get(claim, []) if len(others.get(claim, [])) == 1 else [])
          or methods_denied(policy, seen, decides), "out_of_scope"),

@@ -9,6 +9,7 @@ mod derived;
 mod encoding;
 mod glob;
 mod hmac_sha256;
+mod host;
 #[cfg(fuzzing)]
 pub mod internals;
 mod json;

@@ -349,6 +349,10 @@ fn a_hashed_uri_is_normalised_and_lacks_the_token() {
     };
     assert_eq!(verdict(&policy, offer), Verdict::Granted);
     for offer in [
+        // The URI is right, but nginx serves another path, or another host.
+        Offer { target: Some("/videos//../a.mp4"), path: "/a.mp4", ..offer },
+        Offer { target: Some("/videos/x%2Fy/../a.mp4"), path: "/videos/x/a.mp4", ..offer },
+        Offer { server: "other.example", ..offer },
         Offer { scheme: "http", ..offer },
         Offer { host: "other.example", ..offer },
         Offer { host: "files.example:8443", ..offer },

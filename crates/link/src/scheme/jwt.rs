@@ -14,11 +14,13 @@ use crate::args::{ArgumentNames, without_arguments};
 use crate::claims::{Claims, Stated};
 use crate::encoding::decode_base64url;
 use crate::glob;
+use crate::host::Host;
 use crate::json::{self, Date, Members, Strings, Text};
 use crate::key::Key;
 use crate::keys::Keys;
 use crate::link::{Link, SignedMessage};
 use crate::network::Network;
+use crate::percent::{self, Decoding};
 use crate::policy::{Policy, Validity};
 use crate::request::{Arena, Request};
 use crate::signed::SignedText;
@@ -327,19 +329,26 @@ impl JwtScheme {
     }
 
     /// The URI of a request without its token, normalised (RFC 3986, section 6.2.2); `None` if
-    /// what the client sent is no URI.
+    /// what the client sent is no URI, or none of what is served.
     fn uri(&self, request: &Request<'_>) -> Option<String> {
-        let mut host = None;
-        request.client.headers(b"host", &mut |value| host = str::from_utf8(value).ok());
+        let host = Host::of(request);
+        if !host.is_of_server(request) {
+            return None;
+        }
+        let host = str::from_utf8(host.text()).ok()?;
         let scheme = str::from_utf8(request.client.scheme()).ok()?;
         let path = str::from_utf8(request.sent_path()?).ok()?;
         let query: Vec<_> = without_arguments(request.query, &self.own_arguments).collect();
         let query = String::from_utf8(query.join(&b'&')).ok()?;
         let question_mark = if query.is_empty() { "" } else { "?" };
-        let uri = format!("{scheme}://{}{path}{question_mark}{query}", host?);
+        let uri = format!("{scheme}://{host}{path}{question_mark}{query}");
         // By syntax alone: the scheme's default port is not left out.
         let normalizer = Normalizer::new().default_port_with(|_| None);
-        Some(normalizer.normalize(&Uri::parse(uri).ok()?).ok()?.into_string())
+        let uri = normalizer.normalize(&Uri::parse(uri).ok()?).ok()?;
+        // nginx resolves dots after it has decoded a path and has taken slashes together, so that
+        // what it serves can be another path than that of the URI.
+        let path = percent::decode(uri.path().as_str().as_bytes(), Decoding::PATH, request.arena);
+        (path.ok()? == request.path).then(|| uri.into_string())
     }
 }
 

@@ -7,6 +7,7 @@ use crate::MAX_KEY_ID_LEN;
 use crate::algorithm::{Algorithm, Claimed, KeyedMac};
 use crate::args;
 use crate::claims::{Claims, Found, Stated};
+use crate::host::Host;
 use crate::key::Key;
 use crate::keys::Keys;
 use crate::link::Link;
@@ -351,7 +352,7 @@ impl SigV4Scheme {
         };
         let is_in_scope = || {
             decoded_path == request.path
-                && host.name().eq_ignore_ascii_case(request.host)
+                && host.is_of_server(request)
                 && is(&self.region, credential.region)
                 && is(&self.service, credential.service)
         };
@@ -385,47 +386,6 @@ impl SigV4Scheme {
             SignedText { name: "canonical request", text },
             SignedText { name: "string to sign", text: lines },
         ])
-    }
-}
-
-/// The `Host` header of a request.
-#[derive(Default)]
-struct Host<'a> {
-    text: &'a [u8],
-    count: usize,
-}
-
-impl<'a> Host<'a> {
-    fn of(request: &Request<'a>) -> Self {
-        let mut host = Host::default();
-        request.client.headers(b"host", &mut |value| {
-            host.text = value.trim_ascii();
-            host.count += 1;
-        });
-        host
-    }
-
-    /// Without the default port of a connection's scheme, which signers leave out; `None` if it
-    /// has another port or none.
-    fn without_default_port(&self, scheme: &[u8]) -> Option<&'a [u8]> {
-        let port: &[u8] = if scheme == b"https" { b":443" } else { b":80" };
-        self.text.strip_suffix(port).filter(|_| self.count == 1)
-    }
-
-    /// The name of the server, in any case. More than a name and a port, of which nginx takes the
-    /// name, is no server's.
-    fn name(&self) -> &'a [u8] {
-        // The colons of an IPv6 address are none before a port.
-        let start = match self.text {
-            [b'[', ..] => self.text.iter().position(|&byte| byte == b']').unwrap_or(0),
-            _ => 0,
-        };
-        let colon = self.text.iter().skip(start).position(|&byte| byte == b':');
-        let name = match colon.and_then(|at| self.text.split_at_checked(start + at)) {
-            Some((name, [_, port @ ..])) if port.iter().all(u8::is_ascii_digit) => name,
-            _ => self.text,
-        };
-        name.strip_suffix(b".").unwrap_or(name)
     }
 }
 
