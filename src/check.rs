@@ -10,12 +10,20 @@ use crate::config::LocConf;
 use crate::ffi::{Complex, NotEvaluated, Request, now};
 use crate::policy::LinkPolicy;
 
+/// The least status of an error.
+const BAD_REQUEST: usize = 400;
+
 /// What the module notes for a request.
 pub struct State<'r> {
     /// The request of the client itself, for what outlives a call.
     request: Request<'r>,
     progress: Cell<Progress<'r>>,
     last: Cell<Option<&'r Checked<'r>>>,
+    /// The pass whose access phase the last check has decided.
+    decided: Cell<Option<u32>>,
+    /// Whether all access checks of a location have let pass what it granted.
+    passed: Cell<bool>,
+    spent: Cell<Option<&'r Spent<'r>>>,
     denials: Cell<Option<&'r Denial<'r>>>,
     bypass: Cell<Option<Bypass<'r>>>,
     handed_off: Cell<bool>,
@@ -29,6 +37,9 @@ impl<'r> State<'r> {
             request,
             progress: Cell::default(),
             last: Cell::default(),
+            decided: Cell::default(),
+            passed: Cell::default(),
+            spent: Cell::default(),
             denials: Cell::default(),
             bypass: Cell::default(),
             handed_off: Cell::default(),
@@ -102,6 +113,18 @@ impl<'r> Checked<'r> {
         self.check.verdict
     }
 
+    /// Whether it was made before an internal redirect.
+    fn is_of_earlier_pass(&self, request: Request<'_>) -> bool {
+        self.pass != request.pass()
+    }
+
+    /// Whether the location has bypassed it: then it is the value of variables only.
+    fn is_bypassed(&self, request: Request<'_>) -> bool {
+        request.state().and_then(|state| state.bypass.get()).is_some_and(|bypass| {
+            bypass.skips && ptr::eq(bypass.conf, self.conf) && bypass.pass == self.pass
+        })
+    }
+
     /// Whether the check still speaks for a request, under the given policy and mode.
     fn holds(&self, request: Request<'r>, policy: &LinkPolicy, mode: Mode) -> bool {
         // Commas that a client brings may split an advisory check's fields, so that it never
@@ -117,10 +140,19 @@ impl<'r> Checked<'r> {
         let carried = || {
             self.offered.mode == Mode::Enforced
                 && self.verdict() == Verdict::Granted
-                && self.pass != request.pass()
+                && self.is_of_earlier_pass(request)
+                && !self.is_bypassed(request)
         };
         ptr::eq(self.policy, policy) && strict_enough && (carried() || unchanged())
     }
+}
+
+/// A check whose limits were charged.
+#[derive(Clone, Copy)]
+struct Spent<'r> {
+    checked: &'r Checked<'r>,
+    /// One by another policy, before an internal redirect.
+    earlier: Option<&'r Spent<'r>>,
 }
 
 /// A denial that ended, or would have ended, the request.
@@ -159,6 +191,9 @@ pub fn current(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluate
     }
     let conf = request.conf();
     let last = state.and_then(|state| state.last.get());
+    if last.is_some() && is_decided(request) {
+        return Ok(last);
+    }
     let Some(policy) = conf.policy() else { return Ok(last) };
     let mode = mode(conf);
     if let Some(last) = last.filter(|last| last.holds(request, policy, mode)) {
@@ -175,16 +210,31 @@ pub fn current(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluate
     check_and_keep(request, policy, mode).map(Some)
 }
 
+/// Whether the last check has decided about the request where it is now: in the access phase of
+/// this pass, or, where nothing is enforced, in that of one before. What is in `if` and `set` there
+/// asks for itself all the same.
+fn is_decided(request: Request<'_>) -> bool {
+    match request.state().and_then(|state| state.decided.get()) {
+        Some(pass) if pass == request.pass() => true,
+        Some(_) => request.conf().enforced() == Enforce::Off && !request.is_before_preaccess(),
+        None => false,
+    }
+}
+
 /// The check that decides about a request in the access phase; made if need be.
 pub fn deciding<'r>(
     request: Request<'r>,
     policy: &'r LinkPolicy,
 ) -> Result<&'r Checked<'r>, NotEvaluated> {
     let last = request.state().and_then(|state| state.last.get());
-    match last.filter(|last| last.holds(request, policy, Mode::Enforced)) {
-        Some(last) => Ok(last),
-        None => check_and_keep(request, policy, Mode::Enforced),
+    let checked = match last.filter(|last| last.holds(request, policy, Mode::Enforced)) {
+        Some(last) => last,
+        None => check_and_keep(request, policy, Mode::Enforced)?,
+    };
+    if let Some(state) = request.state() {
+        state.decided.set(Some(request.pass()));
     }
+    Ok(checked)
 }
 
 fn check_and_keep<'r>(
@@ -195,6 +245,8 @@ fn check_and_keep<'r>(
     let checked = check(request, policy, mode)?;
     let state = request.state_or_new().ok_or(NotEvaluated)?;
     state.last.set(Some(checked));
+    state.decided.set(None);
+    state.passed.set(false);
     Ok(checked)
 }
 
@@ -318,14 +370,30 @@ fn has_earlier_denial(request: Request<'_>, policy: &LinkPolicy, enforced: Enfor
 
 /// Notes that a request has passed all access checks of a location. A denial of the same pass
 /// was then overruled by another method (`satisfy any`), and says nothing about later locations.
+///
+/// What another method has refused comes here as well, with the grant that it had, if its
+/// `error_page` is under the same policy. With a status of success (`error_page 401 = /file`) that
+/// is what the link is for; as an error it is not.
 pub fn note_passed_access(request: Request<'_>) {
-    if let Some(state) = request.state()
-        && let Some(denial) = state.denials.get()
+    let Some(state) = request.state() else { return };
+    let is_of_error = |last: &Checked<'_>| {
+        last.is_of_earlier_pass(request) && request.error_status() >= BAD_REQUEST
+    };
+    if !state.last.get().is_some_and(is_of_error) {
+        state.passed.set(true);
+    }
+    if let Some(denial) = state.denials.get()
         && denial.enforced == Enforce::On
         && denial.pass == request.pass()
     {
         state.denials.set(denial.earlier);
     }
+}
+
+/// Whether the request is that of the page of an error by which another access check has refused
+/// it: its link is neither spent nor handed off.
+pub fn is_refused_by_others(request: Request<'_>) -> bool {
+    request.state().is_some_and(|state| state.last.get().is_some() && !state.passed.get())
 }
 
 /// Whether a request was handed off, which it is at most once.
@@ -349,15 +417,26 @@ pub fn keep<'r>(
     Ok(checked)
 }
 
+/// Keeps a check whose limits were charged, which it stays whatever is checked after it.
+pub fn note_spent<'r>(request: Request<'r>, checked: &'r Checked<'r>) -> Result<(), NotEvaluated> {
+    let state = request.state().ok_or(NotEvaluated)?;
+    let earlier = state.spent.get();
+    let spent = request.keep(|| Spent { checked, earlier })?;
+    state.spent.set(Some(spent));
+    Ok(())
+}
+
+/// All checks whose limits were charged, the last one first.
+pub fn spent(request: Request<'_>) -> impl Iterator<Item = &Checked<'_>> + Clone {
+    let last = request.state().and_then(|state| state.spent.get());
+    std::iter::successors(last, |spent| spent.earlier).map(|spent| spent.checked)
+}
+
 /// The check that counts for a request, if any was kept and the location's bypass did not skip
 /// it.
 pub fn counted(request: Request<'_>) -> Option<&Checked<'_>> {
-    let state = request.state()?;
-    let checked = state.last.get()?;
-    // A variable may have made a check all the same.
-    let skipped =
-        state.bypass.get().is_some_and(|bypass| bypass.skips && ptr::eq(bypass.conf, checked.conf));
-    (!skipped).then_some(checked)
+    let checked = request.state()?.last.get()?;
+    (!checked.is_bypassed(request)).then_some(checked)
 }
 
 /// The query string that was checked, or else the one there is, and the policy that reads it.

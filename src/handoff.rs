@@ -42,7 +42,8 @@ pub fn decide(request: Request<'_>) -> Handoff<'_> {
         Ok(_) => {}
         Err(_) => return Handoff::Failed,
     }
-    let refused = conf.policy().is_some_and(|policy| check::is_after_denial(request, policy));
+    let refused = check::is_refused_by_others(request)
+        || conf.policy().is_some_and(|policy| check::is_after_denial(request, policy));
     if conf.enforced() == Enforce::Off || refused {
         return Handoff::None;
     }

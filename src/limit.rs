@@ -65,6 +65,7 @@ pub fn spend(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluated>
         || looked.verdict() != Verdict::Granted
         || conf.enforced() != Enforce::On
         || request.method() == b"HEAD"
+        || check::is_refused_by_others(request)
         || !conf.policy().is_some_and(|policy| std::ptr::eq(policy, looked.policy))
     {
         return Ok(None);
@@ -81,19 +82,38 @@ pub fn spend(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluated>
             }
         }
     }
-    check::keep(request, checked).map(Some)
+    let spent = check::keep(request, checked)?;
+    if spent.verdict() == Verdict::Granted {
+        check::note_spent(request, spent)?;
+    }
+    Ok(Some(spent))
 }
 
-/// Counts the bytes of a request that is done.
-pub fn count_bytes(request: Request<'_>, checked: &Checked<'_>) {
-    if checked.limits != Limits::Spent || checked.verdict() != Verdict::Granted {
-        return;
-    }
-    let Some(claims) = checked.check.claims else { return };
-    for limit in checked.policy.limits() {
-        if let Rule::Quota { measure: Measure::Bytes, per, period, .. } = limit.rule {
+/// The quotas of bytes that a request draws on: where they are counted, by what id, and for how
+/// long.
+fn byte_quotas<'r>(
+    request: Request<'r>,
+) -> impl Iterator<Item = (&'r Limit, Id, i64)> + Clone + use<'r> {
+    let limits = check::spent(request).filter_map(|spent| Some((spent, spent.check.claims?)));
+    limits.flat_map(|(spent, claims)| {
+        spent.policy.limits().iter().filter_map(move |limit| match limit.rule {
+            Rule::Quota { measure: Measure::Bytes, per, period, .. } => {
+                Some((limit, quota_id(Measure::Bytes, per, period, &claims), period))
+            }
+            _ => None,
+        })
+    })
+}
+
+/// Counts the bytes of a request that is done, once in each quota, by whatever policies it has
+/// passed.
+pub fn count_bytes(request: Request<'_>) {
+    for (at, (limit, id, period)) in byte_quotas(request).enumerate() {
+        let is_same = |(other, other_id, _): (&Limit, Id, i64)| {
+            Rc::ptr_eq(&other.zone, &limit.zone) && other_id == id
+        };
+        if !byte_quotas(request).take(at).any(is_same) {
             let now = crate::ffi::now();
-            let id = quota_id(Measure::Bytes, per, period, &claims);
             let added = limit.zone.with_lock(|locked| {
                 let (sent, end) = (request.bytes_sent(), now.saturating_add(period));
                 locked.add(LimitKind::Quota, &id, sent, u64::MAX, end, now)

@@ -28,8 +28,8 @@ pub fn count(request: Request<'_>) {
     if !request.is_main() {
         return;
     }
+    limit::count_bytes(request);
     let Some(checked) = check::counted(request) else { return };
-    limit::count_bytes(request, checked);
     let Some(meter) = checked.conf.meter() else { return };
     let Some(zone) = meter.zone.zone() else { return };
     let verdict = checked.verdict() as usize;
