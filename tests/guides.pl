@@ -383,6 +383,10 @@ sub from_c_module {
     my ($status, undef, $passed) = $proxy->ask('/backend/report.pdf');
     my ($path, $st, $ts, $e) = $passed =~ /^a file: ([^?]+)\?st=([^&]+)&ts=([^&]+)&e=(\d+)$/ or diag $passed;
     is $st, encode_base64url(hmac_sha256("$path|$ts|$e", 'my-very-long-secret-key')), 'the request that is passed on is signed';
+    ($passed) = ($proxy->ask('/backend/a%0d%0aX-Evil:%201%0d%0a/b'))[2];
+    ($path, $st, $ts) = $passed =~ /^a file: ([^?]+)\?st=([^&]+)&ts=([^&]+)&e=\d+\z/ or diag $passed;
+    is $path, '/backend/a%0D%0AX-Evil:%201%0D%0A/b', 'a line end in the path stays encoded';
+    is $st, encode_base64url(hmac_sha256("/backend/a\r\nX-Evil: 1\r\n/b|$ts|60", 'my-very-long-secret-key')), 'and is signed';
     $page->done;
 }
 
