@@ -478,31 +478,52 @@ sub fleet {
     $recipe->{nginx}->reload;
     $recipe->grants('the same after it was added', $globex, $report);
     is +(stat "$recipe->{dir}/keys/globex.key")[2] & 0777, 0600, 'from a file for its owner alone';
-    $recipe->{programs}{sh} = "$program\nremove_key acme\n";
-    $recipe->run('sh');
-    $recipe->{nginx}->reload;
+    my $removed = sub {
+        my ($name) = @_;
+        $recipe->{programs}{sh} = "$program\nremove_key $name\n";
+        $recipe->run('sh');
+        $recipe->{nginx}->reload;
+    };
+    $removed->('acme');
     $recipe->refuses('a link of a key that was removed', $acme, 403);
     $recipe->grants('a link of the other', $globex, $report);
+    $removed->('globex');
+    $recipe->refuses('a link of the last key, which was removed', $globex, 403);
+    unlink glob "$recipe->{dir}/keys.d/* $recipe->{dir}/keys/*";
+    rmdir "$recipe->{dir}/$_" for qw(keys keys.d);
+    $recipe->{programs}{sh} = "$program\necho $other | add_key globex\n";
+    $recipe->run('sh');
+    $recipe->{nginx}->reload;
+    $recipe->grants('a link of a key that was added to a fresh machine', $globex, $report);
+    my $without = $page->recipe('Keys', files => { %files, 'keys.d/acme.conf' => "acme file:keys/acme.key;\n", 'keys/acme.key' => "$hex\n" },
+        changed => { 'nobody hex:00000000000000000000000000000000 revoked;' => '' });
+    unlink "$without->{dir}/keys.d/acme.conf";
+    like +($without->{nginx}->check)[0], qr/"partners" has no key/, 'without nobody the ring would be empty';
+    kill HUP => $without->{nginx}->pid;
+    $without->{nginx}->wait_for('the reload to fail', sub { $without->{nginx}->log =~ /\[emerg\].*has no key/ });
+    $without->grants('a link of the key that is gone, after the reload that failed', $acme, $report);
 
     # By Ansible, which is asked about this machine alone.
     my ($name, $playbook) = ('Keys by Ansible', "$recipe->{dir}/playbook.yml");
     unlink glob "$recipe->{dir}/keys.d/* $recipe->{dir}/keys/*";
-    my $yaml = $recipe->translated($page->{blocks}{$name}{yaml});
+    rmdir "$recipe->{dir}/$_" or die "$_: $!" for qw(keys keys.d);
+    my $yaml = $recipe->translated($page->{blocks}{$name}{yaml} =~ s{/etc/nginx$}{/etc/nginx/}mr);
     my $nginx = join ' ', $recipe->{nginx}->command;
-    $yaml =~ s/\bnginx -t && nginx -s reload$/$nginx -t && $nginx -s reload/m or die 'the playbook reloads nothing';
+    $yaml =~ s/\bnginx -t && nginx -s reload\b/$nginx -t && $nginx -s reload/ or die 'the playbook reloads nothing';
     $recipe->{nginx}->write_file('playbook.yml', $yaml);
     my $partners = sub {
         my (%keys) = @_;
+        my $fails = delete $keys{fails};
         local @ENV{qw(ANSIBLE_HOME ANSIBLE_GATHERING LC_ALL)} = ("$recipe->{dir}/ansible", 'explicit', 'C.UTF-8');
         my $variables = JSON::PP->new->canonical->encode({ partners => \%keys, ansible_python_interpreter => $Recipes::python });
         $recipe->{nginx}->write_file('partners.json', $variables, 0600);
         my @workers = $recipe->{nginx}->workers;
         open my $out, '-|', dirname($Recipes::python) . '/ansible-playbook', '-v', '-i', 'nodes,', '-c', 'local', '-e', "\@$recipe->{dir}/partners.json", $playbook or die $!;
         my $said = join '', <$out>;
-        ok close($out), 'the playbook is played' or diag $said;
+        is !close($out), !!$fails, $fails ? 'the playbook fails' : 'the playbook is played' or diag $said;
         unlike $said, qr/$hex|$other/, 'and tells no key';
         my ($changed) = $said =~ /\bchanged=(\d+)/;
-        $recipe->{nginx}->wait_for('the new workers', sub { "@workers" ne "@{[$recipe->{nginx}->workers]}" && $recipe->{nginx}->workers == 1 }) if $changed;
+        $recipe->{nginx}->wait_for('the new workers', sub { "@workers" ne "@{[$recipe->{nginx}->workers]}" && $recipe->{nginx}->workers == 1 }) if $changed && !$fails;
         return $changed;
     };
     cmp_ok $partners->(acme => $hex, globex => $other), '>', 0, 'a playbook writes the keys';
@@ -512,6 +533,16 @@ sub fleet {
     cmp_ok $partners->(globex => $other), '>', 0, 'a key is taken out';
     $recipe->refuses('a link of it', $acme, 403);
     $recipe->grants('a link of the other', $globex, $report);
+    my $configuration = NginxServer::slurp("$recipe->{dir}/nginx.conf");
+    $recipe->{nginx}->write_file('nginx.conf', "$configuration\nnonsense;\n");
+    $partners->(acme => $hex, fails => 1);
+    $recipe->grants('a link of the key that could not be taken out', $globex, $report);
+    $recipe->{nginx}->write_file('nginx.conf', $configuration);
+    is $partners->(acme => $hex), 1, 'a reload that failed is made good by the next run';
+    $recipe->refuses('a link of the key that was taken out', $globex, 403);
+    $recipe->grants('a link of the other', $acme, $report);
+    cmp_ok $partners->(), '>', 0, 'the last key is taken out';
+    $recipe->refuses('a link of it', $acme, 403);
 
     # Three nodes and a balancer, each an nginx.
     my %shop = ('srv/once/report.pdf' => $report, 'keys/shop.key' => "$hex\n");
