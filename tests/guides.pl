@@ -333,6 +333,11 @@ sub from_secure_link {
     $recipe->grants('a new link for a name that has to be encoded', $signs, $files{'srv/files/a b+%1.pdf'});
     $recipe->refuses('an old link that has expired', $expired, 403);
     $recipe->refuses('a new link that has expired', $late, 410);
+    for my $ifs ('', 'if ($secure_link = "") { return 403; }') {
+        my $with = $page->recipe('Side by side', files => \%files, changed => { 'if ($secure_link = "0") { return 410; }' => $ifs });
+        $with->refuses('an old link that has expired', $expired, 403);
+        is(($with->ask($new))[0], $ifs ? 403 : 200, $ifs ? 'the first if would refuse new links' : 'without the second they are 403');
+    }
     $recipe->refuses('a link of either form for another file', $_ =~ s/report/other/r, 403) for $link, $new;
     $recipe->refuses('a path without a link', '/files/report.pdf', 403);
     $recipe->covers('a new link', $new);
