@@ -214,6 +214,21 @@ sub downloads {
     my $stale = '/paid/book.pdf?st=' . encode_base64url(hmac_sha256('/paid/book.pdf|' . ($now - 99) . '|9&1', $hex)) . '&ts=' . ($now - 99) . '&e=9&order=1';
     $recipe->refuses('an old link', $stale, 410);
 
+    my $gone = '/paid/none.pdf?st=' . encode_base64url(hmac_sha256("/paid/none.pdf|$now|600&1", $hex)) . "&ts=$now&e=600&order=1";
+    is_deeply [map { ($recipe->ask($gone, from => "127.0.0.$_"))[0] } 7, 8], [404, 410], 'a file that is not there spends a use';
+
+    $recipe = $page->recipe('A name for the file, and a new link for an old one', files => \%shop);
+    my ($named) = $recipe->run('python', qq{link("/books/book.pdf", 'Der gro\xc3\x9fe; "Turm".pdf')});
+    $header = $recipe->grants('a link', $named, $shop{'srv/private/book.pdf'});
+    is $header->{'content-disposition'}, "attachment; filename*=UTF-8''Der%20gro%C3%9Fe%3B%20%22Turm%22.pdf", 'has a name';
+    for my $changed ($named =~ s/Turm/Tor/r, $named =~ s/&name=.*//r, '/books/book.pdf', '/books/a%0d%0aX-Evil:%201%0d%0a/b?x=1') {
+        ($status, $header) = $recipe->ask($changed);
+        is $status, 302, 'what is no link is sent to the shop';
+        is $header->{location}, 'https://www.example.com/renew?path=' . $changed =~ s{^https://[^/]+|\?.*}{}gr, 'with its path';
+        is $header->{'x-evil'}, undef, 'and nothing else';
+    }
+    $recipe->refuses('the place where the files are', '/internal/books/book.pdf', 404);
+
     $recipe = $page->recipe('A quota for each customer', changed => { 'bytes=20g' => 'bytes=300' },
         files => { 'srv/library/book.pdf' => "a file: book\n", 'keys/shop.key' => "$hex\n" });
     local $recipe->{changed} = {};
