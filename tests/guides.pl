@@ -431,7 +431,8 @@ sub from_auth_request {
     $recipe->refuses('a session for another file', '/files/other.pdf', 403, %alice);
     $recipe->refuses('the application from outside', '/auth', 404, %alice);
     is $asked->($recipe), 6, 'the application was asked';
-    $recipe->grants('a link', $link, $report);
+    my $header = $recipe->grants('a link', $link, $report);
+    is $header->{'cache-control'}, 'private, max-age=300', 'for one visitor';
     is $asked->($recipe), 6, 'and was not';
     $recipe->refuses('an old link', signed('/files/report.pdf', $hex, ts => $now - 601), 403);
     in_log($recipe, qr/verdict=expired/, 'which is logged');
