@@ -133,7 +133,8 @@ sub first_link {
 
     $recipe = $page->recipe('A site that is in use', files => \%files);
     $recipe->grants('a path without a link', '/files/report.pdf', $report);
-    in_log($recipe, qr{\[notice\].*would deny: verdict=missing}, 'and is logged');
+    my $log = sub { NginxServer::slurp("$recipe->{dir}/logs/links.log") };
+    like $log->(), qr{\[info\].*would deny: verdict=missing}, 'and is logged';
     $recipe->grants('a link', signed('/files/report.pdf', $hex), $report);
     is scalar(() = $recipe->{nginx}->log =~ /would deny/g), 1, 'and is not';
     $page->done;
@@ -648,6 +649,7 @@ sub never_matches {
     my $path = '/files/a b+%1.pdf';
     my %named = ($path => $files{"srv$path"}, '/files/report.pdf' => $report);
     my $recipe = $page->recipe('Let nginx say it', files => \%files);
+    my $log = sub { NginxServer::slurp("$recipe->{dir}/logs/links.log") };
     my $e = 600;
     my $encoded = sub { $_[0] =~ s/([^\w\/.-])/sprintf '%%%02X', ord $1/egr };
     my $made = sub {
@@ -688,10 +690,10 @@ sub never_matches {
     );
     for my $cause (@causes) {
         my ($what, $served, $verdict, $link) = @$cause;
-        my $before = length $recipe->{nginx}->log;
+        my $before = length $log->();
         $recipe->refuses($what, $link, 403);
-        my ($found, $message) = substr($recipe->{nginx}->log, $before) =~ /\[warn\].*denied: verdict=(\w+) key="" message="([^"]*)"/;
-        is $found, $verdict, "and is $verdict in the log" or diag substr($recipe->{nginx}->log, $before);
+        my ($found, $message) = substr($log->(), $before) =~ /\[info\].*denied: verdict=(\w+) key="" message="([^"]*)"/;
+        is $found, $verdict, "and is $verdict in the log" or diag substr($log->(), $before);
         next unless $verdict eq 'forged' && $link !~ /000&/;
         my ($st) = $recipe->run('sh', qq{echo "\$(token '$message')"});
         $recipe->grants('the link with a token for what the log says', $link =~ s/st=[^&]+/st=$st/r, $named{$served});
