@@ -62,6 +62,30 @@ sub usual {
     $recipe->refuses('a path without a link', '/files/report.pdf', 403);
 }
 
+# A location of a regular expression in the same server, above the page's, does not serve what the page's check.
+sub taken_away {
+    my ($page, $heading, $path, %options) = @_;
+    my $name = 'server_name files.example.com;';
+    for my $open (0, 1) {
+        my $recipe = $page->recipe($heading, %options, changed => {
+            $name => "$name location ~* \\.(jpg|pdf)\$ { root /srv; expires 30d; }", $open ? ("location ^~ $path" => "location $path") : (),
+        });
+        is(($recipe->ask("${path}report.pdf"))[0], $open ? 200 : 403, $open ? 'which it would without ^~' : 'a location of a regular expression takes no request away');
+    }
+}
+
+# A hand-off goes astray to a location of a regular expression where that for hand-offs has no ^~.
+sub led_astray {
+    my ($page, $heading, $inside, $link, $file, %options) = @_;
+    for my $open (0, 1) {
+        my $recipe = $page->recipe($heading, %options, changed => {
+            'server_name files.example.com;' => 'server_name files.example.com; location ~* \\.(jpg|pdf)$ { return 200 astray; }',
+            $open ? ("location ^~ $inside" => "location $inside") : (),
+        });
+        is(($recipe->ask($link))[2], $open ? 'astray' : $file, $open ? 'which it would without ^~' : 'a hand-off goes where it should');
+    }
+}
+
 sub in_log { like $_[0]{nginx}->log, $_[1], $_[2] }
 
 # Whether Prometheus accepts a configuration, or rules.
@@ -105,6 +129,7 @@ sub first_link {
     is +(stat $path)[2] & 0777, 0600, 'the key is for its owner alone';
     like NginxServer::slurp($path), qr/\A[0-9a-f]{64}\n\z/, 'and is 32 bytes in hexadecimal';
 
+    taken_away($page, 'The configuration', '/files/', files => \%files);
     $recipe->{programs} = $page->{blocks}{'A link'};
     my @links = (
         $recipe->run('sh', 'link /files/report.pdf 600'),
@@ -130,13 +155,15 @@ sub first_link {
     $recipe = $page->recipe('Hide where the files are', files => { 'srv/private/report.pdf' => $report, 'keys/files.key' => "$hex\n" });
     usual($recipe, signed('/files/report.pdf', $hex));
     $recipe->refuses('the place where the files are', '/internal/files/report.pdf', 404);
+    led_astray($page, 'Hide where the files are', '/internal/files/', signed('/files/report.pdf', $hex), $report,
+        files => { 'srv/private/report.pdf' => $report, 'keys/files.key' => "$hex\n" });
 
     $recipe = $page->recipe('A site that is in use', files => \%files);
     $recipe->grants('a path without a link', '/files/report.pdf', $report);
     my $log = sub { NginxServer::slurp("$recipe->{dir}/logs/links.log") };
     like $log->(), qr{\[info\].*would deny: verdict=missing}, 'and is logged';
     $recipe->grants('a link', signed('/files/report.pdf', $hex), $report);
-    is scalar(() = $recipe->{nginx}->log =~ /would deny/g), 1, 'and is not';
+    is scalar(() = $log->() =~ /would deny/g), 1, 'and is not';
     $page->done;
 }
 
@@ -347,7 +374,7 @@ sub from_secure_link {
     $recipe->grants('an old link', $link, $report);
     $recipe->grants('a new link', $new, $report);
     $recipe->grants('a new link for a name that has to be encoded', $signs, $files{'srv/files/a b+%1.pdf'});
-    $recipe->refuses('an old link that has expired', $expired, 403);
+    $recipe->refuses('an old link that has expired', $expired, 410);
     $recipe->refuses('a new link that has expired', $late, 410);
     for my $ifs ('', 'if ($secure_link = "") { return 403; }') {
         my $with = $page->recipe('Side by side', files => \%files, changed => { 'if ($secure_link = "0") { return 410; }' => $ifs });
@@ -732,6 +759,7 @@ sub private_links {
         is $of->{'cache-control'}, 'no-store', 'and not kept';
         is $of->{'referrer-policy'}, 'no-referrer', 'and tells nobody where from';
     }
+    taken_away($page, 'All of it', '/files/', files => \%files, says => $says);
     $recipe->refuses('a link for another host', $link, 403, Host => 'other.example.com');
     $recipe->refuses('a link of another host', $elsewhere, 403, Host => 'files.example.com');
     $recipe->refuses('a link for another purpose', $look, 403);
