@@ -393,6 +393,7 @@ sub from_secure_link {
     $recipe->{nginx}->stop;
     my $log = NginxServer::slurp("$recipe->{dir}/logs/links.log");
     like $log, qr{ 200 old=1 new=\S* "}, 'the log counts old links';
+    like $log, qr{ 410 old=0 new=missing "}, 'and old ones that have expired';
     like $log, qr{ 200 old=\S* new=granted "}, 'and new ones';
     $page->done;
 }
