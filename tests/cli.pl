@@ -493,7 +493,8 @@ for my $case (@pages) {
         while ($block =~ /file:(\S+?)(?:;|\s+(?:format=(\w+))?)/g) {
             $files{$1} = ($2 // '') eq 'base64' ? "ZKzw2uRP4qlsxcvAjGdCt2L2Q7Ppq1NjkjrIe9kYvAk=\n" : sha($1) . "\n";
         }
-        my $recipe = $page->recipe($heading, files => \%files, inside => ($name eq '../README.md' ? 'server' : ''));
+        my $recipe = $page->recipe($heading, files => \%files, inside => ($name eq '../README.md' ? 'server' : ''),
+            changed => { $block =~ /(error_log \S+ info;)/ ? ($1 => '') : () });    # what is logged is looked for in the one log
         my $nginx  = $recipe->{nginx};
         my $conf   = "$nginx->{dir}/nginx.conf";
         my ($host) = $url =~ m{^http://([^/]+)};

@@ -189,9 +189,11 @@ subtest 'words' => sub {
     $known{$_} = 1 for qw(
         if internal index return rewrite set map include types volatile server server_name http load_module limit_except limit_rate limit_req
         add_header error_page try_files mirror merge_slashes proxy_pass auth_request stub_status empty_gif access_by_lua js_set always uri_changes
+        access_log auth_jwt client_max_body_size proxy_cache set_real_ip_from
         secure_link secure_link_secret realip real_ip_header ngx_http_hmac_secure_link_module ngx_http_secure_link_hmac_module
-        acl aud cdnicrit cdniip cdniuc cdniv crit data domain exp iat ip iss jwt kid method nbf sub true private
+        acl alg aud cdnicrit cdniip cdniuc cdniv crit data domain exp iat ip iss jwt k kid method nbf sub true private
         auth_hmac_message ngx_http_auth_hmac_module mod_secdownload range_start
+        app nobody metrics_path openssl ps put_object virtual
         echo hash_hmac head_object image_tag increase link_to rate strip trim wrk hmac memchr compressions
         ngx_conf_read_token auth_basic root alias disable_symlinks window uses bypass dav addition
         geo headers listen null satisfy set_alloc_error_hook rpmspec rpmlint cargo nice split soak verify_ all also subtle
@@ -210,6 +212,19 @@ subtest 'words' => sub {
     my @defaults = map { s/\\\|/|/gr } $table =~ /`(\$[^`]+)`/g;
     is scalar @defaults, 6, 'the command line tool has as many defaults';
     is_deeply [grep { index($code, qq{"$_"}) < 0 } @defaults], [], 'and those of the page';
+};
+
+# A prefix that is checked, or only for hand-offs, keeps locations of regular expressions from taking its requests. Pages
+# also show the configurations of others, from before.
+subtest 'prefixes' => sub {
+    for my $page (@pages) {
+        my @open;
+        my $text = file($page);
+        while ($text =~ /^( *)location (\/\S*) \{\n(.*?)^\1\}/msg) {
+            push @open, $2 if $3 =~ /secure_link_hmac_enforce|^\s*internal;/m;
+        }
+        is_deeply \@open, [], "$page has ^~ for what is checked and for hand-offs";
+    }
 };
 
 subtest 'links' => sub {

@@ -116,6 +116,11 @@ ask "$(files $report "$now" 600)"
 ok 'the log names key, verdict and time left' grep -qE \
     "200 [0-9]+ key=files link=granted left=(600|59[0-9]) \"GET $report\"\$" <(tail -n 1 "$dir/logs/access.log")
 figures=$(curl -s "http://127.0.0.1:$port/links?format=prometheus")
+for at in "$(files $report "$now" 600)" "$initech -H X-Key:$(sign initech "$initech|$until") -H X-Key-Until:$until" \
+    "$album -b album=$(sign album "alice|$until");album_until=$until"; do
+    # shellcheck disable=SC2086
+    ok "no shared cache keeps ${at%%[? ]*}" grep -qi '^cache-control: private, max-age=300' <(curl -s -D - -o /dev/null "http://127.0.0.1:$port"$at)
+done
 ok 'the figures count by key' grep -q '^secure_link_hmac_requests_total{zone="links",key="umbrella",verdict="granted"} 2$' <<<"$figures"
 ok 'and by verdict' grep -q '^secure_link_hmac_requests_total{zone="links",key="umbrella",verdict="out_of_scope"} 1$' <<<"$figures"
 

@@ -140,6 +140,33 @@ subtest 'panels show what they say' => sub {
     is $?, 0, 'promtool test rules' or diag $said;
 };
 
+# The alerts of the page, on a minute's figures.
+subtest 'alerts' => sub {
+    my ($rules) = NginxServer::slurp("$root/docs/metrics.md") =~ /^### Alerts\n.*?^```yaml\n(.*?)^```$/ms or die 'no alerts in docs/metrics.md';
+    $nginx->write_file('alerts.yml', $rules);
+    my @alerts = $rules =~ /^ +- alert: (\w+)$/mg;
+    ok $labels{$_}, $_ for my @metrics = $rules =~ /\b(secure_link_hmac_\w+)/g;
+    my %input = (
+        LinksForged      => ['secure_link_hmac_requests_total{zone="links",key="",verdict="forged"}', '0+120x60'],
+        LinkZoneTooSmall => ['secure_link_hmac_zone_evictions_total{zone="links"}', '0+2x60'],
+        LinksUnavailable => ['secure_link_hmac_requests_total{zone="links",key="acme",verdict="unavailable"}', '0+1x60'],
+    );
+    is_deeply [sort keys %input], [sort @alerts], 'every alert is looked at';
+    my $test = sub {
+        my ($input, @fires) = @_;
+        return {
+            interval => '1m', input_series => [map { { series => $_->[0], values => $_->[1] } } @$input],
+            alert_rule_test => [map { my $alert = $_; { eval_time => '1h', alertname => $alert,
+                exp_alerts => [map { { exp_labels => { zone => 'links' } } } grep { $_ eq $alert } @fires] } } @alerts],
+        };
+    };
+    my $quiet = ['secure_link_hmac_requests_total{zone="links",key="acme",verdict="granted"}', '0+120x60'];
+    my @tests = ($test->([$quiet]), map { $test->([$quiet, $input{$_}], $_) } @alerts);
+    $nginx->write_file('tests.yml', JSON::PP->new->canonical->encode({ rule_files => ['alerts.yml'], tests => \@tests }));
+    my $said = `'$promtool' test rules '$nginx->{dir}/tests.yml' 2>&1`;
+    is $?, 0, 'each goes off for its own figures' or diag $said;
+};
+
 subtest 'the dashboard can be imported' => sub {
     my %seen;
     ok !$seen{ $_->{id} }++, "panel $_->{id} has a number of its own" for @panels;

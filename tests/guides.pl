@@ -62,6 +62,30 @@ sub usual {
     $recipe->refuses('a path without a link', '/files/report.pdf', 403);
 }
 
+# A location of a regular expression in the same server, above the page's, does not serve what the page's check.
+sub taken_away {
+    my ($page, $heading, $path, %options) = @_;
+    my $name = 'server_name files.example.com;';
+    for my $open (0, 1) {
+        my $recipe = $page->recipe($heading, %options, changed => {
+            $name => "$name location ~* \\.(jpg|pdf)\$ { root /srv; expires 30d; }", $open ? ("location ^~ $path" => "location $path") : (),
+        });
+        is(($recipe->ask("${path}report.pdf"))[0], $open ? 200 : 403, $open ? 'which it would without ^~' : 'a location of a regular expression takes no request away');
+    }
+}
+
+# A hand-off goes astray to a location of a regular expression where that for hand-offs has no ^~.
+sub led_astray {
+    my ($page, $heading, $inside, $link, $file, %options) = @_;
+    for my $open (0, 1) {
+        my $recipe = $page->recipe($heading, %options, changed => {
+            'server_name files.example.com;' => 'server_name files.example.com; location ~* \\.(jpg|pdf)$ { return 200 astray; }',
+            $open ? ("location ^~ $inside" => "location $inside") : (),
+        });
+        is(($recipe->ask($link))[2], $open ? 'astray' : $file, $open ? 'which it would without ^~' : 'a hand-off goes where it should');
+    }
+}
+
 sub in_log { like $_[0]{nginx}->log, $_[1], $_[2] }
 
 # Whether Prometheus accepts a configuration, or rules.
@@ -105,6 +129,7 @@ sub first_link {
     is +(stat $path)[2] & 0777, 0600, 'the key is for its owner alone';
     like NginxServer::slurp($path), qr/\A[0-9a-f]{64}\n\z/, 'and is 32 bytes in hexadecimal';
 
+    taken_away($page, 'The configuration', '/files/', files => \%files);
     $recipe->{programs} = $page->{blocks}{'A link'};
     my @links = (
         $recipe->run('sh', 'link /files/report.pdf 600'),
@@ -130,12 +155,15 @@ sub first_link {
     $recipe = $page->recipe('Hide where the files are', files => { 'srv/private/report.pdf' => $report, 'keys/files.key' => "$hex\n" });
     usual($recipe, signed('/files/report.pdf', $hex));
     $recipe->refuses('the place where the files are', '/internal/files/report.pdf', 404);
+    led_astray($page, 'Hide where the files are', '/internal/files/', signed('/files/report.pdf', $hex), $report,
+        files => { 'srv/private/report.pdf' => $report, 'keys/files.key' => "$hex\n" });
 
     $recipe = $page->recipe('A site that is in use', files => \%files);
     $recipe->grants('a path without a link', '/files/report.pdf', $report);
-    in_log($recipe, qr{\[notice\].*would deny: verdict=missing}, 'and is logged');
+    my $log = sub { NginxServer::slurp("$recipe->{dir}/logs/links.log") };
+    like $log->(), qr{\[info\].*would deny: verdict=missing}, 'and is logged';
     $recipe->grants('a link', signed('/files/report.pdf', $hex), $report);
-    is scalar(() = $recipe->{nginx}->log =~ /would deny/g), 1, 'and is not';
+    is scalar(() = $log->() =~ /would deny/g), 1, 'and is not';
     $page->done;
 }
 
@@ -213,6 +241,21 @@ sub downloads {
     $recipe->refuses('a link that was used before a reload', $link, 410, from => '127.0.0.8');
     my $stale = '/paid/book.pdf?st=' . encode_base64url(hmac_sha256('/paid/book.pdf|' . ($now - 99) . '|9&1', $hex)) . '&ts=' . ($now - 99) . '&e=9&order=1';
     $recipe->refuses('an old link', $stale, 410);
+
+    my $gone = '/paid/none.pdf?st=' . encode_base64url(hmac_sha256("/paid/none.pdf|$now|600&1", $hex)) . "&ts=$now&e=600&order=1";
+    is_deeply [map { ($recipe->ask($gone, from => "127.0.0.$_"))[0] } 7, 8], [404, 410], 'a file that is not there spends a use';
+
+    $recipe = $page->recipe('A name for the file, and a new link for an old one', files => \%shop);
+    my ($named) = $recipe->run('python', qq{link("/books/book.pdf", 'Der gro\xc3\x9fe; "Turm".pdf')});
+    $header = $recipe->grants('a link', $named, $shop{'srv/private/book.pdf'});
+    is $header->{'content-disposition'}, "attachment; filename*=UTF-8''Der%20gro%C3%9Fe%3B%20%22Turm%22.pdf", 'has a name';
+    for my $changed ($named =~ s/Turm/Tor/r, $named =~ s/&name=.*//r, '/books/book.pdf', '/books/a%0d%0aX-Evil:%201%0d%0a/b?x=1') {
+        ($status, $header) = $recipe->ask($changed);
+        is $status, 302, 'what is no link is sent to the shop';
+        is $header->{location}, 'https://www.example.com/renew?path=' . $changed =~ s{^https://[^/]+|\?.*}{}gr, 'with its path';
+        is $header->{'x-evil'}, undef, 'and nothing else';
+    }
+    $recipe->refuses('the place where the files are', '/internal/books/book.pdf', 404);
 
     $recipe = $page->recipe('A quota for each customer', changed => { 'bytes=20g' => 'bytes=300' },
         files => { 'srv/library/book.pdf' => "a file: book\n", 'keys/shop.key' => "$hex\n" });
@@ -331,8 +374,13 @@ sub from_secure_link {
     $recipe->grants('an old link', $link, $report);
     $recipe->grants('a new link', $new, $report);
     $recipe->grants('a new link for a name that has to be encoded', $signs, $files{'srv/files/a b+%1.pdf'});
-    $recipe->refuses('an old link that has expired', $expired, 403);
+    $recipe->refuses('an old link that has expired', $expired, 410);
     $recipe->refuses('a new link that has expired', $late, 410);
+    for my $ifs ('', 'if ($secure_link = "") { return 403; }') {
+        my $with = $page->recipe('Side by side', files => \%files, changed => { 'if ($secure_link = "0") { return 410; }' => $ifs });
+        $with->refuses('an old link that has expired', $expired, 403);
+        is(($with->ask($new))[0], $ifs ? 403 : 200, $ifs ? 'the first if would refuse new links' : 'without the second they are 403');
+    }
     $recipe->refuses('a link of either form for another file', $_ =~ s/report/other/r, 403) for $link, $new;
     $recipe->refuses('a path without a link', '/files/report.pdf', 403);
     $recipe->covers('a new link', $new);
@@ -345,6 +393,7 @@ sub from_secure_link {
     $recipe->{nginx}->stop;
     my $log = NginxServer::slurp("$recipe->{dir}/logs/links.log");
     like $log, qr{ 200 old=1 new=\S* "}, 'the log counts old links';
+    like $log, qr{ 410 old=0 new=missing "}, 'and old ones that have expired';
     like $log, qr{ 200 old=\S* new=granted "}, 'and new ones';
     $page->done;
 }
@@ -383,6 +432,10 @@ sub from_c_module {
     my ($status, undef, $passed) = $proxy->ask('/backend/report.pdf');
     my ($path, $st, $ts, $e) = $passed =~ /^a file: ([^?]+)\?st=([^&]+)&ts=([^&]+)&e=(\d+)$/ or diag $passed;
     is $st, encode_base64url(hmac_sha256("$path|$ts|$e", 'my-very-long-secret-key')), 'the request that is passed on is signed';
+    ($passed) = ($proxy->ask('/backend/a%0d%0aX-Evil:%201%0d%0a/b'))[2];
+    ($path, $st, $ts) = $passed =~ /^a file: ([^?]+)\?st=([^&]+)&ts=([^&]+)&e=\d+\z/ or diag $passed;
+    is $path, '/backend/a%0D%0AX-Evil:%201%0D%0A/b', 'a line end in the path stays encoded';
+    is $st, encode_base64url(hmac_sha256("/backend/a\r\nX-Evil: 1\r\n/b|$ts|60", 'my-very-long-secret-key')), 'and is signed';
     $page->done;
 }
 
@@ -407,7 +460,8 @@ sub from_auth_request {
     $recipe->refuses('a session for another file', '/files/other.pdf', 403, %alice);
     $recipe->refuses('the application from outside', '/auth', 404, %alice);
     is $asked->($recipe), 6, 'the application was asked';
-    $recipe->grants('a link', $link, $report);
+    my $header = $recipe->grants('a link', $link, $report);
+    is $header->{'cache-control'}, 'private, max-age=300', 'for one visitor';
     is $asked->($recipe), 6, 'and was not';
     $recipe->refuses('an old link', signed('/files/report.pdf', $hex, ts => $now - 601), 403);
     in_log($recipe, qr/verdict=expired/, 'which is logged');
@@ -474,31 +528,52 @@ sub fleet {
     $recipe->{nginx}->reload;
     $recipe->grants('the same after it was added', $globex, $report);
     is +(stat "$recipe->{dir}/keys/globex.key")[2] & 0777, 0600, 'from a file for its owner alone';
-    $recipe->{programs}{sh} = "$program\nremove_key acme\n";
-    $recipe->run('sh');
-    $recipe->{nginx}->reload;
+    my $removed = sub {
+        my ($name) = @_;
+        $recipe->{programs}{sh} = "$program\nremove_key $name\n";
+        $recipe->run('sh');
+        $recipe->{nginx}->reload;
+    };
+    $removed->('acme');
     $recipe->refuses('a link of a key that was removed', $acme, 403);
     $recipe->grants('a link of the other', $globex, $report);
+    $removed->('globex');
+    $recipe->refuses('a link of the last key, which was removed', $globex, 403);
+    unlink glob "$recipe->{dir}/keys.d/* $recipe->{dir}/keys/*";
+    rmdir "$recipe->{dir}/$_" for qw(keys keys.d);
+    $recipe->{programs}{sh} = "$program\necho $other | add_key globex\n";
+    $recipe->run('sh');
+    $recipe->{nginx}->reload;
+    $recipe->grants('a link of a key that was added to a fresh machine', $globex, $report);
+    my $without = $page->recipe('Keys', files => { %files, 'keys.d/acme.conf' => "acme file:keys/acme.key;\n", 'keys/acme.key' => "$hex\n" },
+        changed => { 'nobody hex:00000000000000000000000000000000 revoked;' => '' });
+    unlink "$without->{dir}/keys.d/acme.conf";
+    like +($without->{nginx}->check)[0], qr/"partners" has no key/, 'without nobody the ring would be empty';
+    kill HUP => $without->{nginx}->pid;
+    $without->{nginx}->wait_for('the reload to fail', sub { $without->{nginx}->log =~ /\[emerg\].*has no key/ });
+    $without->grants('a link of the key that is gone, after the reload that failed', $acme, $report);
 
     # By Ansible, which is asked about this machine alone.
     my ($name, $playbook) = ('Keys by Ansible', "$recipe->{dir}/playbook.yml");
     unlink glob "$recipe->{dir}/keys.d/* $recipe->{dir}/keys/*";
-    my $yaml = $recipe->translated($page->{blocks}{$name}{yaml});
+    rmdir "$recipe->{dir}/$_" or die "$_: $!" for qw(keys keys.d);
+    my $yaml = $recipe->translated($page->{blocks}{$name}{yaml} =~ s{/etc/nginx$}{/etc/nginx/}mr);
     my $nginx = join ' ', $recipe->{nginx}->command;
-    $yaml =~ s/\bnginx -t && nginx -s reload$/$nginx -t && $nginx -s reload/m or die 'the playbook reloads nothing';
+    $yaml =~ s/\bnginx -t && nginx -s reload\b/$nginx -t && $nginx -s reload/ or die 'the playbook reloads nothing';
     $recipe->{nginx}->write_file('playbook.yml', $yaml);
     my $partners = sub {
         my (%keys) = @_;
+        my $fails = delete $keys{fails};
         local @ENV{qw(ANSIBLE_HOME ANSIBLE_GATHERING LC_ALL)} = ("$recipe->{dir}/ansible", 'explicit', 'C.UTF-8');
         my $variables = JSON::PP->new->canonical->encode({ partners => \%keys, ansible_python_interpreter => $Recipes::python });
         $recipe->{nginx}->write_file('partners.json', $variables, 0600);
         my @workers = $recipe->{nginx}->workers;
         open my $out, '-|', dirname($Recipes::python) . '/ansible-playbook', '-v', '-i', 'nodes,', '-c', 'local', '-e', "\@$recipe->{dir}/partners.json", $playbook or die $!;
         my $said = join '', <$out>;
-        ok close($out), 'the playbook is played' or diag $said;
+        is !close($out), !!$fails, $fails ? 'the playbook fails' : 'the playbook is played' or diag $said;
         unlike $said, qr/$hex|$other/, 'and tells no key';
         my ($changed) = $said =~ /\bchanged=(\d+)/;
-        $recipe->{nginx}->wait_for('the new workers', sub { "@workers" ne "@{[$recipe->{nginx}->workers]}" && $recipe->{nginx}->workers == 1 }) if $changed;
+        $recipe->{nginx}->wait_for('the new workers', sub { "@workers" ne "@{[$recipe->{nginx}->workers]}" && $recipe->{nginx}->workers == 1 }) if $changed && !$fails;
         return $changed;
     };
     cmp_ok $partners->(acme => $hex, globex => $other), '>', 0, 'a playbook writes the keys';
@@ -508,6 +583,16 @@ sub fleet {
     cmp_ok $partners->(globex => $other), '>', 0, 'a key is taken out';
     $recipe->refuses('a link of it', $acme, 403);
     $recipe->grants('a link of the other', $globex, $report);
+    my $configuration = NginxServer::slurp("$recipe->{dir}/nginx.conf");
+    $recipe->{nginx}->write_file('nginx.conf', "$configuration\nnonsense;\n");
+    $partners->(acme => $hex, fails => 1);
+    $recipe->grants('a link of the key that could not be taken out', $globex, $report);
+    $recipe->{nginx}->write_file('nginx.conf', $configuration);
+    is $partners->(acme => $hex), 1, 'a reload that failed is made good by the next run';
+    $recipe->refuses('a link of the key that was taken out', $globex, 403);
+    $recipe->grants('a link of the other', $acme, $report);
+    cmp_ok $partners->(), '>', 0, 'the last key is taken out';
+    $recipe->refuses('a link of it', $acme, 403);
 
     # Three nodes and a balancer, each an nginx.
     my %shop = ('srv/once/report.pdf' => $report, 'keys/shop.key' => "$hex\n");
@@ -592,6 +677,7 @@ sub never_matches {
     my $path = '/files/a b+%1.pdf';
     my %named = ($path => $files{"srv$path"}, '/files/report.pdf' => $report);
     my $recipe = $page->recipe('Let nginx say it', files => \%files);
+    my $log = sub { NginxServer::slurp("$recipe->{dir}/logs/links.log") };
     my $e = 600;
     my $encoded = sub { $_[0] =~ s/([^\w\/.-])/sprintf '%%%02X', ord $1/egr };
     my $made = sub {
@@ -632,10 +718,10 @@ sub never_matches {
     );
     for my $cause (@causes) {
         my ($what, $served, $verdict, $link) = @$cause;
-        my $before = length $recipe->{nginx}->log;
+        my $before = length $log->();
         $recipe->refuses($what, $link, 403);
-        my ($found, $message) = substr($recipe->{nginx}->log, $before) =~ /\[warn\].*denied: verdict=(\w+) key="" message="([^"]*)"/;
-        is $found, $verdict, "and is $verdict in the log" or diag substr($recipe->{nginx}->log, $before);
+        my ($found, $message) = substr($log->(), $before) =~ /\[info\].*denied: verdict=(\w+) key="" message="([^"]*)"/;
+        is $found, $verdict, "and is $verdict in the log" or diag substr($log->(), $before);
         next unless $verdict eq 'forged' && $link !~ /000&/;
         my ($st) = $recipe->run('sh', qq{echo "\$(token '$message')"});
         $recipe->grants('the link with a token for what the log says', $link =~ s/st=[^&]+/st=$st/r, $named{$served});
@@ -674,6 +760,7 @@ sub private_links {
         is $of->{'cache-control'}, 'no-store', 'and not kept';
         is $of->{'referrer-policy'}, 'no-referrer', 'and tells nobody where from';
     }
+    taken_away($page, 'All of it', '/files/', files => \%files, says => $says);
     $recipe->refuses('a link for another host', $link, 403, Host => 'other.example.com');
     $recipe->refuses('a link of another host', $elsewhere, 403, Host => 'files.example.com');
     $recipe->refuses('a link for another purpose', $look, 403);

@@ -60,6 +60,25 @@ subtest 'Downloads by presigned URLs' => sub {
     is(($recipe->ask($put,  method => 'PUT'))[0], 403, 'a link for PUT is none at all');
     sleep 2.2;
     $recipe->refuses('an old link', $short, 410);
+
+    # What the page says of uploads, of addressing by host, and of arguments.
+    my $upload = $page->recipe('Downloads by presigned URLs', files => { 'keys/webapp.key' => "$hex\n", 'srv/files/report.pdf' => '' },
+        changed => { 'root /srv;' => 'secure_link_hmac_methods PUT; dav_methods PUT; root /srv;' });
+    chmod 0777, "$upload->{dir}/srv", "$upload->{dir}/srv/files" or die $!;
+    local $upload->{changed} = {};
+    ($put) = $upload->run('python', sprintf($direct, 'put_object', 'files', 300) =~ s/report/new/r);
+    is(($upload->ask($put, method => 'PUT', 'Content-Length' => 0))[0], 201, 'a link for PUT, where it may');
+    ok -e "$upload->{dir}/srv/files/new.pdf", 'and the file is there';
+
+    my $virtual = $page->recipe('Downloads by presigned URLs', files => { 'keys/webapp.key' => "$hex\n", 'srv/files/report.pdf' => $named{'report.pdf'} },
+        changed => { 'location ^~ /files/' => 'location /', 'root /srv;' => 'root /srv/files;', '"path"' => '"virtual"', 'server_name files.example.com' => 'server_name files.files.example.com' });
+    ($link) = $virtual->run('python', sprintf $direct, 'get_object', 'files', 300);
+    like $link, qr{^https://files\.files\.example\.com/report\.pdf\?}, 'addressing by the host';
+    $virtual->grants('a link', $link, $named{'report.pdf'});
+
+    ($link) = grep { /report/ } @links;
+    my $spelled = $recipe->grants('a link with an argument spelled otherwise', $link =~ s/response-content/%72esponse-content/r, $named{'report.pdf'});
+    is $spelled->{'content-disposition'}, 'attachment', 'and the claim is there';
 };
 
 subtest 'A film under one token' => sub {
@@ -74,6 +93,7 @@ subtest 'A film under one token' => sub {
     my $header = $recipe->grants('the playlist', $link, "a file: playlist\n");
     my ($cookie) = $header->{'set-cookie'} =~ /^(hdnts=[^;]+); Path=\/hls\/; Secure; HttpOnly; SameSite=Lax$/;
     ok $cookie, 'and sets a cookie' or diag $header->{'set-cookie'};
+    is $header->{'cache-control'}, 'private, max-age=300', 'for one visitor';
     my $site = 'https://video.example.com';
     $header = $recipe->grants('a segment, by the cookie,', "$site/hls/film/hd/1.ts", "a file: segment\n", Cookie => "a=b; $cookie");
     is $header->{'set-cookie'}, undef, 'and sets no cookie again';
@@ -131,7 +151,10 @@ subtest 'A cookie for a folder' => sub {
     like $set, qr{; Domain=example\.com;.* HttpOnly; Path=/albums/alice/; SameSite=Lax$}, 'the cookie is for the folder';
     my ($cookie)  = $set =~ /^(URISigningPackage=[^;]+)/;
     my ($expired) = $old =~ /^(URISigningPackage=[^;]+)/;
-    $recipe->grants("$_, by the cookie,", $_, "a file: of alice\n", Cookie => $cookie) for '/albums/alice/1.jpg', '/albums/alice/a/2.jpg';
+    for my $path ('/albums/alice/1.jpg', '/albums/alice/a/2.jpg') {
+        my $header = $recipe->grants("$path, by the cookie,", $path, "a file: of alice\n", Cookie => $cookie);
+        is $header->{'cache-control'}, 'private, max-age=300', 'for one visitor';
+    }
     $recipe->refuses("$_, by the cookie,", $_, 403, Cookie => $cookie)
         for '/albums/bob/1.jpg', '/albums/alice2/1.jpg', '/albums/alice/../bob/1.jpg', '/albums/alice/%2e%2e/bob/1.jpg';
     $recipe->refuses('an image at another host', '/albums/alice/1.jpg', 403, Cookie => $cookie, Host => 'other.example.com');
