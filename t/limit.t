@@ -71,6 +71,12 @@ sub uses { map { "X-Uses: $_" } @_ }
 
 our ($then, $late) = (time() - 20, time() - 3900);
 
+# A request with a link of acme's that is good for all paths, where the message is $arg_k|$arg_ts|$arg_e.
+sub anywhere {
+    my ($path) = @_;
+    return "GET $path?k=acme&ts=$then&e=3600&st=" . SecureLink::token("acme|$then|3600", secret => $secret{acme});
+}
+
 our $password = 'Authorization: Basic ' . MIME::Base64::encode_base64('ann:secret', '');
 
 no_long_string();
@@ -526,6 +532,58 @@ location /internal/ { internal; }
 [::ask('/f/large'), ::ask('/f/large'), ::ask('/f/large', by => 'globex')]
 --- error_code eval
 [200, 410, 200]
+
+
+
+=== a quota of bytes is charged though a variable is read where the file is, and nothing enforced
+--- config
+location /f/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_limit ZONE bytes=1k per=key period=1h;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/backend;
+}
+location /backend { secure_link_hmac off; add_header X-Accel-Redirect /internal/f/large; return 204; }
+location /internal/ { internal; }
+--- request eval
+[::ask('/f/large'), ::ask('/f/large'), ::ask('/f/large', by => 'globex')]
+--- error_code eval
+[200, 410, 200]
+--- response_headers eval
+[::verdicts('granted', 'exhausted', 'granted')]
+
+
+
+=== so it is though another policy checks after it, and once if both have the same
+--- config
+secure_link_hmac_message $arg_k|$arg_ts|$arg_e;
+secure_link_hmac_enforce on;
+location = /f/ { index small; secure_link_hmac_limit ZONE bytes=3k per=key period=1h; }
+location = /f/small { secure_link_hmac_leeway 1m; secure_link_hmac_limit ZONE bytes=4k per=key period=1h; }
+location /g/ { index a.txt; secure_link_hmac_limit ZONE bytes=100 per=key period=2h; }
+location = /g/a.txt { secure_link_hmac_leeway 1m; }
+--- request eval
+[::anywhere('/f/'), ::anywhere('/f/small'), ::anywhere('/f/'), ::anywhere('/g/'), ::anywhere('/g/')]
+--- error_code eval
+[200, 200, 410, 200, 410]
+--- response_headers eval
+[::verdicts('granted', 'granted', 'exhausted', 'granted', 'exhausted')]
+
+
+
+=== the verdict is that of the use, also where another method has refused before
+--- config
+secure_link_hmac_message $arg_k|$arg_ts|$arg_e;
+secure_link_hmac_limit ZONE uses=1;
+location /f/ { set $link $args; secure_link_hmac_enforce on; auth_request /auth; error_page 401 = /g/a.txt; }
+location /g/ { secure_link_hmac_enforce on; }
+# Somebody else is faster: the only use is spent while the request is asked about.
+location = /auth { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/use?$link; }
+location = /use { secure_link_hmac_enforce on; proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/refuse; }
+location = /refuse { secure_link_hmac off; return 401; }
+--- request eval: ::anywhere('/f/a.txt')
+--- error_code: 410
+--- response_headers
+X-Verdict: exhausted
 
 
 
