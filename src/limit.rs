@@ -134,7 +134,6 @@ impl Limit {
         let spent = match self.rule {
             Rule::Token { uses, window } => {
                 let expires_at = claims.expires_at.ok_or(Verdict::Malformed)?;
-                let end = expires_at.saturating_add(self.zone.max_leeway());
                 let window_id = window_id(request, &claims);
                 self.locked(|locked| {
                     let is_open =
@@ -142,7 +141,8 @@ impl Limit {
                     if is_open {
                         return Ok(locked.value(LimitKind::Token, &claims.link, now).unwrap_or(0));
                     }
-                    let value = locked.add(LimitKind::Token, &claims.link, 1, uses, end, now)?;
+                    let value =
+                        locked.add(LimitKind::Token, &claims.link, 1, uses, expires_at, now)?;
                     if window > 0 {
                         // Without room for the window the next request counts, which is the safe
                         // side.

@@ -88,12 +88,6 @@ impl ZoneConf {
         self.max_leeway.set(self.max_leeway.get().max(leeway));
     }
 
-    /// The largest leeway of the policies that limit uses here, in seconds: a link's uses are kept
-    /// for so long after its expiry.
-    pub fn max_leeway(&self) -> i64 {
-        self.max_leeway.get()
-    }
-
     /// The zone, once nginx has its memory.
     pub fn zone(&self) -> Option<&Zone<'_>> {
         self.memory.zone()
@@ -105,9 +99,9 @@ impl ZoneConf {
         self.memory.with_lock(None, || body(&mut Locked::new(zone))).ok()
     }
 
-    /// Makes the zone in new memory, or takes over what an earlier configuration left in it, and
-    /// finds the counters of the keys.
-    pub fn prepare(&self) -> Result<(), ZoneError> {
+    /// Makes the zone in new memory, or takes over what the `running` configuration and those
+    /// before it left there, and finds the counters of the keys.
+    pub fn prepare(&self, running: Option<&ZoneConf>) -> Result<(), ZoneError> {
         let (name, at) = (quote(&self.name), self.at.clone());
         let keys = self.pins.borrow().iter().map(|pins| pins.ids.len()).sum();
         let too_small = || ZoneError::TooSmall { name: name.clone(), keys, at: at.clone() };
@@ -120,7 +114,7 @@ impl ZoneConf {
                 } else if needed.meter && !made.meter {
                     ("limit uses", "count requests")
                 } else {
-                    return self.take_over(too_small);
+                    return self.take_over(running, too_small);
                 };
                 return Err(ZoneError::OtherUse { name, made, wanted, at });
             }
@@ -133,13 +127,25 @@ impl ZoneConf {
                     .map_err(|_| too_small())?;
             }
         }
-        self.take_over(too_small)
+        self.take_over(running, too_small)
     }
 
     /// Tells the zone of this configuration, and finds the counters of the keys.
-    fn take_over(&self, too_small: impl FnOnce() -> ZoneError) -> Result<(), ZoneError> {
+    fn take_over(
+        &self,
+        running: Option<&ZoneConf>,
+        too_small: impl FnOnce() -> ZoneError,
+    ) -> Result<(), ZoneError> {
+        // Workers of the running configuration go on until their requests are done, and if this
+        // one fails after all.
+        let leeway = running.map_or(0, |running| running.max_leeway.get());
+        let leeway = leeway.max(self.max_leeway.get());
         let Some(zone) = self.zone() else { return Err(too_small()) };
-        let found = self.memory.with_lock(Some(PATIENCE), || self.pin(&mut Locked::new(zone)));
+        let found = self.memory.with_lock(Some(PATIENCE), || {
+            let mut locked = Locked::new(zone);
+            locked.set_leeway(leeway);
+            self.pin(&mut locked)
+        });
         match found {
             Ok(Some(())) => Ok(()),
             Ok(None) => Err(too_small()),
