@@ -102,6 +102,11 @@ impl<'r> Checked<'r> {
         self.check.verdict
     }
 
+    /// Whether it was made before an internal redirect.
+    pub fn is_of_earlier_pass(&self, request: Request<'_>) -> bool {
+        self.pass != request.pass()
+    }
+
     /// Whether the check still speaks for a request, under the given policy and mode.
     fn holds(&self, request: Request<'r>, policy: &LinkPolicy, mode: Mode) -> bool {
         // Commas that a client brings may split an advisory check's fields, so that it never
@@ -117,7 +122,7 @@ impl<'r> Checked<'r> {
         let carried = || {
             self.offered.mode == Mode::Enforced
                 && self.verdict() == Verdict::Granted
-                && self.pass != request.pass()
+                && self.is_of_earlier_pass(request)
         };
         ptr::eq(self.policy, policy) && strict_enough && (carried() || unchanged())
     }

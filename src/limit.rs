@@ -8,6 +8,7 @@ use secure_link_directives::{Enforce, Measure, Per, Rule};
 use secure_link_zone::{Id, LimitKind, Locked, Refused};
 
 use crate::check::{self, Checked, Limits};
+use crate::config::PassTarget;
 use crate::ffi::{Level, LineBuffer, NotEvaluated, Request};
 use crate::zone::ZoneConf;
 
@@ -58,6 +59,8 @@ pub fn look<'r>(
 
 /// Spends a use of a link that was granted, once all access checks have passed. The verdict is
 /// another one if somebody else was faster.
+///
+/// What has not passed may come here as well, for an `error_page` under the same policy.
 pub fn spend(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluated> {
     let Some(looked) = check::counted(request) else { return Ok(None) };
     let conf = request.conf();
@@ -65,6 +68,7 @@ pub fn spend(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluated>
         || looked.verdict() != Verdict::Granted
         || conf.enforced() != Enforce::On
         || request.method() == b"HEAD"
+        || is_of_an_error(request, looked)
         || !conf.policy().is_some_and(|policy| std::ptr::eq(policy, looked.policy))
     {
         return Ok(None);
@@ -82,6 +86,16 @@ pub fn spend(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluated>
         }
     }
     check::keep(request, checked).map(Some)
+}
+
+/// Whether what is served says that another access check has refused the request. A status of
+/// success (`error_page 401 = /file`) or a hand-off is what the link is for, and a check of this
+/// pass has let the request into this location by itself.
+fn is_of_an_error(request: Request<'_>, looked: &Checked<'_>) -> bool {
+    const BAD_REQUEST: usize = 400;
+    looked.is_of_earlier_pass(request)
+        && request.error_status() >= BAD_REQUEST
+        && matches!(request.conf().pass(), PassTarget::Off)
 }
 
 /// Counts the bytes of a request that is done.

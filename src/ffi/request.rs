@@ -98,6 +98,12 @@ impl<'r> Request<'r> {
         self.state().map_or(0, State::pass)
     }
 
+    /// The status of the error whose page is served, or that the page is served with instead; 0 if
+    /// it is the status of what is served.
+    pub fn error_status(&self) -> usize {
+        self.r().err_status
+    }
+
     /// The configuration of the location that serves the request.
     pub fn conf(&self) -> &'r LocConf {
         // SAFETY: a request always has the configuration of a server or location, whose slot of
