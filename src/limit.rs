@@ -58,6 +58,8 @@ pub fn look<'r>(
 
 /// Spends a use of a link that was granted, once all access checks have passed. The verdict is
 /// another one if somebody else was faster.
+///
+/// What has not passed may come here as well, for an `error_page` under the same policy.
 pub fn spend(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluated> {
     let Some(looked) = check::counted(request) else { return Ok(None) };
     let conf = request.conf();
@@ -154,7 +156,6 @@ impl Limit {
         let spent = match self.rule {
             Rule::Token { uses, window } => {
                 let expires_at = claims.expires_at.ok_or(Verdict::Malformed)?;
-                let end = expires_at.saturating_add(self.zone.max_leeway());
                 let window_id = window_id(request, &claims);
                 self.locked(|locked| {
                     let is_open =
@@ -162,7 +163,8 @@ impl Limit {
                     if is_open {
                         return Ok(locked.value(LimitKind::Token, &claims.link, now).unwrap_or(0));
                     }
-                    let value = locked.add(LimitKind::Token, &claims.link, 1, uses, end, now)?;
+                    let value =
+                        locked.add(LimitKind::Token, &claims.link, 1, uses, expires_at, now)?;
                     if window > 0 {
                         // Without room for the window the next request counts, which is the safe
                         // side.

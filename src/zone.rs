@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use secure_link_directives::{Outcome, quote, refuse};
 use secure_link_zone::{Hints, Locked, Parts, PinnedEntry, Zone};
@@ -9,6 +10,9 @@ use thiserror::Error;
 
 use crate::directives::Setting;
 use crate::ffi::{Position, SharedMemory, ZoneChange, random_seed};
+
+/// How long a reload waits for a zone's lock, whose holders need it for microseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A zone of the configuration.
 pub struct ZoneConf {
@@ -52,6 +56,12 @@ pub enum ZoneError {
          {wanted} before a restart: use another zone, or restart nginx, in {at}"
     )]
     OtherUse { name: String, made: &'static str, wanted: &'static str, at: Position },
+    /// Its lock is held by a process that does not go on.
+    #[error(
+        "the zone {name} of \"secure_link_hmac_zone\" is locked by process {holder}, which has not \
+         gone on for {} s: end it, and reload again, in {at}", PATIENCE.as_secs()
+    )]
+    Locked { name: String, holder: i64, at: Position },
 }
 
 impl ZoneConf {
@@ -78,26 +88,20 @@ impl ZoneConf {
         self.max_leeway.set(self.max_leeway.get().max(leeway));
     }
 
-    /// The largest leeway of the policies that limit uses here, in seconds: a link's uses are kept
-    /// for so long after its expiry.
-    pub fn max_leeway(&self) -> i64 {
-        self.max_leeway.get()
-    }
-
     /// The zone, once nginx has its memory.
     pub fn zone(&self) -> Option<&Zone<'_>> {
         self.memory.zone()
     }
 
-    /// Runs `body` with the zone to itself.
+    /// Runs `body` with the zone to itself, however long that takes to come.
     pub fn with_lock<R>(&self, body: impl FnOnce(&mut Locked<'_>) -> R) -> Option<R> {
         let zone = self.zone()?;
-        self.memory.with_lock(|| body(&mut Locked::new(zone)))
+        self.memory.with_lock(None, || body(&mut Locked::new(zone))).ok()
     }
 
-    /// Makes the zone in new memory, or takes over what an earlier configuration left in it, and
-    /// finds the counters of the keys.
-    pub fn prepare(&self) -> Result<(), ZoneError> {
+    /// Makes the zone in new memory, or takes over what the `running` configuration and those
+    /// before it left there, and finds the counters of the keys.
+    pub fn prepare(&self, running: Option<&ZoneConf>) -> Result<(), ZoneError> {
         let (name, at) = (quote(&self.name), self.at.clone());
         let keys = self.pins.borrow().iter().map(|pins| pins.ids.len()).sum();
         let too_small = || ZoneError::TooSmall { name: name.clone(), keys, at: at.clone() };
@@ -110,7 +114,7 @@ impl ZoneConf {
                 } else if needed.meter && !made.meter {
                     ("limit uses", "count requests")
                 } else {
-                    return self.pin().ok_or_else(too_small);
+                    return self.take_over(running, too_small);
                 };
                 return Err(ZoneError::OtherUse { name, made, wanted, at });
             }
@@ -123,20 +127,43 @@ impl ZoneConf {
                     .map_err(|_| too_small())?;
             }
         }
-        self.pin().ok_or_else(too_small)
+        self.take_over(running, too_small)
+    }
+
+    /// Tells the zone of this configuration, and finds the counters of the keys.
+    fn take_over(
+        &self,
+        running: Option<&ZoneConf>,
+        too_small: impl FnOnce() -> ZoneError,
+    ) -> Result<(), ZoneError> {
+        // Workers of the running configuration go on until their requests are done, and if this
+        // one fails after all.
+        let leeway = running.map_or(0, |running| running.max_leeway.get());
+        let leeway = leeway.max(self.max_leeway.get());
+        let Some(zone) = self.zone() else { return Err(too_small()) };
+        let found = self.memory.with_lock(Some(PATIENCE), || {
+            let mut locked = Locked::new(zone);
+            locked.set_leeway(leeway);
+            self.pin(&mut locked)
+        });
+        match found {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(too_small()),
+            Err(holder) => {
+                Err(ZoneError::Locked { name: quote(&self.name), holder, at: self.at.clone() })
+            }
+        }
     }
 
     /// Finds the counters of the keys; `None` if there is no room for them.
-    fn pin(&self) -> Option<()> {
-        self.with_lock(|locked| {
-            locked.begin_pins();
-            for pins in self.pins.borrow().iter() {
-                let entries: Result<Vec<_>, _> = pins.ids.iter().map(|id| locked.pin(id)).collect();
-                // Set once: nginx prepares a configuration's zone once.
-                let _ = pins.entries.set(entries.ok()?);
-            }
-            Some(())
-        })?
+    fn pin(&self, locked: &mut Locked<'_>) -> Option<()> {
+        locked.begin_pins();
+        for pins in self.pins.borrow().iter() {
+            let entries: Result<Vec<_>, _> = pins.ids.iter().map(|id| locked.pin(id)).collect();
+            // Set once: nginx prepares a configuration's zone once.
+            let _ = pins.entries.set(entries.ok()?);
+        }
+        Some(())
     }
 }
 

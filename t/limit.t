@@ -222,6 +222,122 @@ location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=1; 
 
 
 
+=== nor does either if its error_page lies under the policy
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_limit ZONE uses=1;
+error_page 401 403 /sorry.txt;
+location /f/ { auth_basic "files"; auth_basic_user_file users; }
+location /g/ { deny 192.0.2.1; }
+--- request eval
+[(map { ::ask('/f/a.txt') } 1 .. 4), (map { ::ask('/g/a.txt') } 1 .. 4)]
+--- more_headers eval
+['', '', $::password, $::password, ('X-Forwarded-For: 192.0.2.1') x 2, '', '']
+--- error_code eval
+[401, 401, 200, 410, 403, 403, 200, 410]
+--- response_body_like eval
+[(qr/\Asorry$/) x 2, qr/\Aa file$/, qr/Gone/, (qr/\Asorry$/) x 2, qr/\Aa file elsewhere$/, qr/Gone/]
+--- response_headers eval
+[::verdicts('granted', 'granted'), ::uses(1), ::verdicts('exhausted', 'granted', 'granted'), ::uses(1), ::verdicts('exhausted')]
+
+
+
+=== wherever it lies under the policy
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_limit ZONE uses=1;
+recursive_error_pages on;
+location /f/ { auth_basic "files"; auth_basic_user_file users; error_page 401 @sorry; }
+location /g/ { auth_basic "files"; auth_basic_user_file users; error_page 401 =403 /nothing; }
+location = /nothing { error_page 404 /sorry.txt; }
+location @sorry { root html; try_files /none /sorry.txt; }
+--- request eval
+[(map { ::ask('/f/a.txt') } 1 .. 3), (map { ::ask('/g/a.txt') } 1 .. 3)]
+--- more_headers eval
+[('', '', $::password) x 2]
+--- error_code eval
+[401, 401, 200, 404, 404, 200]
+--- response_body_like eval
+[((qr/\Asorry$/) x 2, qr/\Aa file/) x 2]
+
+
+
+=== nor does the page of a limit_req that has seen the link's verdict
+--- http_config
+limit_req_zone $secure_link_hmac_key_id zone=rare:64k rate=1r/m;
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_limit ZONE uses=1;
+secure_link_hmac_message "$arg_ts|$arg_e";
+error_page 503 /sorry.txt;
+location /f/ { limit_req zone=rare; }
+--- request eval
+[map { ::ask($_->[0], ts => $::then, e => $_->[1], message => "$::then|$_->[1]") }
+    ['/f/a.txt', 3600], ['/f/a.txt', 3601], ['/f/a.txt', 3601], ['/g/a.txt', 3601], ['/g/a.txt', 3601]]
+--- error_code eval
+[200, 503, 503, 200, 410]
+--- response_body_like eval
+[qr/\Aa file$/, (qr/\Asorry$/) x 2, qr/\Aa file elsewhere$/, qr/Gone/]
+
+
+
+=== but what is served in place of a 401 with a status of success does
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_limit ZONE uses=1;
+auth_basic_user_file users;
+location /f/ { auth_basic "files"; error_page 401 =200 /g/a.txt; }
+location /h/ { auth_basic "files"; error_page 401 = /g/a.txt; }
+location /i/ { auth_basic "files"; error_page 401 = @other; }
+location /j/ { auth_basic "files"; error_page 401 /none; recursive_error_pages on; }
+location = /none { error_page 404 = /g/a.txt; recursive_error_pages on; }
+location @other { rewrite ^ /g/a.txt break; }
+--- request eval
+[map { (::ask($_)) x 2 } map { "/$_/a.txt" } 'f', 'h' .. 'j']
+--- error_code eval
+[(200, 410) x 4]
+--- response_body_like eval
+[(qr/\Aa file elsewhere$/, qr/Gone/) x 4]
+
+
+
+=== the page of such an error is not handed off, and spends nothing
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_limit ZONE uses=1;
+error_page 401 /p/sorry.txt;
+location /f/ { auth_basic "files"; auth_basic_user_file users; }
+location /p/ { secure_link_hmac_pass /internal/f/a.txt; }
+location /internal/ { internal; }
+--- user_files
+>>> p/sorry.txt
+sign in
+--- request eval
+[(::ask('/f/a.txt')) x 3]
+--- more_headers eval
+['', '', $::password]
+--- error_code eval
+[401, 401, 200]
+--- response_body_like eval
+[(qr/\Asign in$/) x 2, qr/\Aa file$/]
+
+
+
+=== and an error_page that the link is checked for first
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_limit ZONE uses=1;
+secure_link_hmac_message "$arg_ts|$arg_e";
+location /f/ { error_page 418 /g/a.txt?$args; return 418; }
+--- request eval
+[map { ::ask('/f/a.txt', ts => $::then, message => "$::then|3600") } 1, 2]
+--- error_code eval
+[418, 410]
+--- response_body_like eval
+[qr/\Aa file elsewhere$/, qr/Gone/]
+
+
+
 === nor a link that is not granted
 --- config
 location /f/ {

@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 
-# A zone that nothing uses yet: a reload may begin to count in it, another to limit, and what was counted
-# and spent stays.
+# What a reload changes about a zone. One that nothing uses yet: a reload may begin to count in it, another to limit, and
+# what was counted and spent stays. A larger leeway lets expired links in again, and none that is spent.
 #
 #   MODULE=/path/to.so NGINX=nginx tests/zone-reload.pl
 
@@ -10,6 +10,7 @@ use warnings;
 
 use FindBin;
 use Test::More;
+use Time::HiRes qw(sleep time);
 
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/../t/lib";
 use Load qw(metrics);
@@ -55,6 +56,64 @@ for my $case (['to count', $meter, $limit], ['to limit', $limit, $meter]) {
     is_deeply $keys->{c}{requests}, { granted => 1, exhausted => 1 }, 'and both work';
     is_deeply $keys->{b}{requests}, $counted, 'beside what was counted before';
     is_deeply $statuses->('b'), [$first eq $limit ? 410 : 200, 410], 'and beside what was spent before';
+    unlike $nginx->log, qr/\[(?:emerg|alert|crit)\]|panic/, 'no reload was refused';
+    is $nginx->stop, 0, 'nginx ends in order';
+}
+
+# A leeway that grows. Of links that expire soon one is spent, one is not, before that.
+for my $case (
+    ['everywhere',        'secure_link_hmac_leeway 10m;', ''],
+    ['in a new location', '', 'location /other/ { secure_link_hmac_leeway 10m; secure_link_hmac_enforce on; secure_link_hmac_limit small uses=1; try_files /a.txt =404; }'],
+) {
+    my ($where, $leeway, $location) = @$case;
+    my $nginx = NginxServer->new(workers => 2, log_level => 'warn');
+    $nginx->write_file('files/a.txt', "a file\n");
+    my $configure = sub {
+        my ($then, $location) = @_;
+        $nginx->configure(<<"_END_", http => "secure_link_hmac_zone small:32k;\n");
+            secure_link_hmac          \$arg_st,\$arg_ts,\$arg_e;
+            secure_link_hmac_message  \$arg_name|\$arg_ts|\$arg_e;
+            secure_link_hmac_secret   0123456789abcdef0123456789abcdef;
+            $then
+            location / { secure_link_hmac_enforce on; secure_link_hmac_limit small uses=1; try_files /a.txt =404; }
+            $location
+            add_header X-Verdict \$secure_link_hmac_status always;
+_END_
+    };
+    my $place = $location ? '/other/' : '/';
+    my ($client, $expiry);
+    my $link = sub {
+        my ($name, $place, $e) = @_;
+        my $ts = $expiry - 100;
+        return SecureLink::link($place, ts => $ts, e => $e || 100, message => "$name|$ts|" . ($e || 100), args => "name=$name");
+    };
+    my $verdict = sub { $nginx->get($link->(@_))->{header}{'x-verdict'} };
+
+    $configure->('', '');
+    $nginx->start;
+    $client = Load->new($nginx);
+    $expiry = int(time) + 5;
+    my ($spent, $status) = (0);
+    $spent++ while $spent < 5000 && ($status = ($client->ask(GET => $link->($spent, '/')))[0]) == 200;
+    is $status, 503, "$where: a zone is full of links that are spent ($spent)";
+    sleep 0.1 until time > $expiry + 1.1;
+    # One makes room for a link that lasts, for which none does.
+    is $verdict->('lasts', '/', 3600), 'granted', "$where: one that has expired makes room";
+
+    $configure->($leeway, $location);
+    $nginx->reload;
+    my %verdicts;
+    $verdicts{ $verdict->($_, $place) }++ for 0 .. $spent - 1;
+    is $verdicts{granted}, undef, "$where: with a leeway the others are refused as they are spent";
+    is $verdicts{exhausted}, $spent - 1, "$where: all but the one that has made room";
+    is $verdicts{unavailable}, 1, "$where: for which there is none";
+    is $verdict->('new', '/', 3600), 'unavailable', "$where: nor for another link, as long as the leeway lets them in";
+
+    $configure->('', '');
+    $nginx->reload;
+    is $verdict->('new', '/', 3600), 'unavailable', "$where: the leeway of the configuration before counts as well";
+    $nginx->reload;
+    is $verdict->('new', '/', 3600), 'granted', "$where: later they make room";
     unlike $nginx->log, qr/\[(?:emerg|alert|crit)\]|panic/, 'no reload was refused';
     is $nginx->stop, 0, 'nginx ends in order';
 }

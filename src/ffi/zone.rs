@@ -3,16 +3,19 @@
 use std::cell::OnceCell;
 use std::ffi::c_void;
 use std::mem::size_of;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::rc::Rc;
-use std::slice;
 use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+use std::{io, slice, thread};
 
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_cycle_t, ngx_int_t, ngx_list_part_t, ngx_pagesize, ngx_parse_offset,
-    ngx_parse_size, ngx_random, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock,
-    ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t, ngx_str_t,
+    ngx_parse_size, ngx_pid, ngx_pid_t, ngx_random, ngx_shared_memory_add, ngx_shm_zone_t,
+    ngx_shmtx_force_unlock, ngx_shmtx_trylock, ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
+    ngx_str_t,
 };
+use secure_link_directives::quote;
 use secure_link_zone::Zone;
 
 use super::conf::{Conf, Failed};
@@ -102,9 +105,9 @@ impl SharedMemory {
         }
     }
 
-    fn slab(&self) -> Option<&ngx_slab_pool_t> {
-        // SAFETY: once mapped, the zone's memory begins with nginx's slab pool.
-        unsafe { self.shm.as_ref().shm.addr.cast::<ngx_slab_pool_t>().as_ref() }
+    fn slab(&self) -> Option<NonNull<ngx_slab_pool_t>> {
+        // SAFETY: nginx has made the zone. Once mapped, its memory begins with nginx's slab pool.
+        NonNull::new(unsafe { self.shm.as_ref() }.shm.addr.cast())
     }
 
     /// The zone in the memory, once it was made there.
@@ -119,7 +122,9 @@ impl SharedMemory {
     /// The words that the module has taken of the zone, which stay where they are as long as the
     /// configuration is in use, and with it `self`: nobody may be given them for longer.
     fn words(&self) -> Option<&'static [AtomicU64]> {
-        let root = NonNull::new(self.slab()?.data.cast::<AtomicU64>())?;
+        // SAFETY: the slab pool is there, and `take` alone changes this.
+        let root = unsafe { (*self.slab()?.as_ptr()).data };
+        let root = NonNull::new(root.cast::<AtomicU64>())?;
         // SAFETY: `take` has put there the address of an allocation, whose first word is its
         // length in words. The memory is shared, so that it is only seen as atomics.
         unsafe {
@@ -134,7 +139,7 @@ impl SharedMemory {
         if let Some(words) = self.words() {
             return Some(words);
         }
-        let slab: *mut ngx_slab_pool_t = ptr::from_ref(self.slab()?).cast_mut();
+        let slab = self.slab()?.as_ptr();
         // SAFETY: the slab pool is initialised, and nobody else uses the zone yet. The root is
         // published when its length is written.
         unsafe {
@@ -150,22 +155,124 @@ impl SharedMemory {
         self.words()
     }
 
-    /// Runs `body` while no other process runs with this lock. nginx releases it if the process
-    /// is killed meanwhile.
-    pub fn with_lock<R>(&self, body: impl FnOnce() -> R) -> Option<R> {
-        struct Unlock(*mut nginx_sys::ngx_shmtx_t);
-        impl Drop for Unlock {
+    /// Runs `body` while no other process runs with this lock.
+    ///
+    /// # Errors
+    ///
+    /// The process that holds the lock, if `patience` is over before it is free.
+    pub fn with_lock<R>(
+        &self,
+        patience: Option<Duration>,
+        body: impl FnOnce() -> R,
+    ) -> Result<R, i64> {
+        struct Unlock<'m>(&'m Mutex);
+        impl Drop for Unlock<'_> {
             fn drop(&mut self) {
-                // SAFETY: locked below by this process.
-                unsafe { ngx_shmtx_unlock(self.0) };
+                self.0.unlock();
             }
         }
-        let mutex = &raw const self.slab()?.mutex;
-        // SAFETY: the mutex lies in shared memory and is initialised with the slab pool.
-        unsafe { ngx_shmtx_lock(mutex.cast_mut()) };
-        let _unlock = Unlock(mutex.cast_mut());
-        Some(body())
+        let mutex = Mutex(self.slab().ok_or(0)?);
+        if !mutex.try_lock() {
+            self.wait_for(&mutex, patience)?;
+        }
+        let _unlock = Unlock(&mutex);
+        Ok(body())
     }
+
+    /// Waits for the lock, and takes it from a process that has ended while it held it.
+    ///
+    /// nginx does that too, but not while it reads a configuration, when a master that waits would
+    /// wait for ever, and not for a zone that the configuration has no more.
+    #[cold]
+    fn wait_for(&self, mutex: &Mutex, patience: Option<Duration>) -> Result<(), i64> {
+        // As nginx's own lock does: most often it takes less time than to sleep and be woken.
+        for turns in 0..11 {
+            for _ in 0..1 << turns {
+                std::hint::spin_loop();
+            }
+            if mutex.try_lock() {
+                return Ok(());
+            }
+        }
+        let began = Instant::now();
+        let mut pause = Duration::from_micros(50);
+        loop {
+            let holder = mutex.holder();
+            if has_ended(holder) && mutex.take_from(holder) {
+                // SAFETY: nginx has made the zone, which has a name.
+                let name = quote(unsafe { self.shm.as_ref() }.shm.name.as_bytes());
+                log::to_cycle(
+                    Level::Alert,
+                    format_args!(
+                        "secure_link_hmac: the shared memory zone {name} was locked by {holder}, \
+                         which has ended"
+                    ),
+                );
+            }
+            if mutex.try_lock() {
+                return Ok(());
+            }
+            if patience.is_some_and(|patience| began.elapsed() >= patience) {
+                return Err(holder);
+            }
+            thread::sleep(pause);
+            pause = (2 * pause).min(Duration::from_millis(1));
+        }
+    }
+}
+
+/// The lock of a zone: nginx's slab mutex. It holds the number of the process that has it, or 0.
+struct Mutex(NonNull<ngx_slab_pool_t>);
+
+impl Mutex {
+    fn try_lock(&self) -> bool {
+        // SAFETY: the mutex lies in shared memory and is initialised with the slab pool.
+        unsafe { ngx_shmtx_trylock(&raw mut (*self.0.as_ptr()).mutex) != 0 }
+    }
+
+    fn unlock(&self) {
+        // SAFETY: as above. If this process does not hold it, this does nothing.
+        unsafe { ngx_shmtx_unlock(&raw mut (*self.0.as_ptr()).mutex) };
+    }
+
+    fn holder(&self) -> i64 {
+        // SAFETY: as above; other processes write this word, so that it is read as it is now.
+        let holder = unsafe { (&raw const (*self.0.as_ptr()).lock.lock).read_volatile() };
+        i64::try_from(holder).unwrap_or(0)
+    }
+
+    /// Frees it, if it is still this process that holds it.
+    fn take_from(&self, holder: i64) -> bool {
+        let Ok(holder) = ngx_pid_t::try_from(holder) else { return false };
+        // SAFETY: as above.
+        unsafe { ngx_shmtx_force_unlock(&raw mut (*self.0.as_ptr()).mutex, holder) != 0 }
+    }
+}
+
+/// Whether the holder of a lock that this process waits for has ended. If its number was given to
+/// another process meanwhile, that is not known.
+fn has_ended(holder: i64) -> bool {
+    let pid = match libc::pid_t::try_from(holder) {
+        Ok(pid) if pid > 0 => pid,
+        _ => return false,
+    };
+    // Only one that had this number before can have left it there.
+    // SAFETY: nginx sets it when it starts a process.
+    if pid == unsafe { ngx_pid } {
+        return true;
+    }
+    // A child that nginx has not taken note of is still there for `kill`. It is left to nginx.
+    // SAFETY: the call fills `info`, which may be all zero before and after.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        if libc::waitid(libc::P_PID, pid.cast_unsigned(), &mut info, how) == 0 {
+            return info.si_pid() == pid;
+        }
+    }
+    // SAFETY: no signal is sent.
+    let is_there = unsafe { libc::kill(pid, 0) } == 0;
+    !is_there && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }
 
 /// A number that is hard to guess from outside.
@@ -173,11 +280,18 @@ pub fn random_seed() -> u64 {
     (0..4).fold(0, |seed, _| seed << 16 ^ ngx_random() as u64)
 }
 
-unsafe extern "C" fn initialise(zone: *mut ngx_shm_zone_t, _old: *mut c_void) -> ngx_int_t {
+unsafe extern "C" fn initialise(zone: *mut ngx_shm_zone_t, running: *mut c_void) -> ngx_int_t {
     guard(Entry::Zone, NGX_ERROR as ngx_int_t, || {
-        // SAFETY: `when_ready` has set the data, which the configuration keeps.
-        let conf = unsafe { zone.as_ref().and_then(|zone| zone.data.cast::<ZoneConf>().as_ref()) };
-        match conf.map(ZoneConf::prepare) {
+        // SAFETY: `when_ready` has set the data, which the configuration keeps. What nginx hands
+        // over of the running configuration was set so too, since the zone's tag is ours, or is
+        // null.
+        let (conf, running) = unsafe {
+            (
+                zone.as_ref().and_then(|zone| zone.data.cast::<ZoneConf>().as_ref()),
+                running.cast::<ZoneConf>().as_ref(),
+            )
+        };
+        match conf.map(|conf| conf.prepare(running)) {
             Some(Ok(())) => NGX_OK as ngx_int_t,
             Some(Err(error)) => {
                 log::to_cycle(Level::Emergency, format_args!("{error}"));

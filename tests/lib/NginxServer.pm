@@ -20,6 +20,7 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
+use Socket qw(SOL_SOCKET SO_RCVTIMEO);
 use Time::HiRes qw(sleep time);
 
 # nginx itself takes a variable of this name for a list of sockets.
@@ -158,7 +159,10 @@ sub wait_for {
 
 sub connection {
     my ($self) = @_;
-    return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}, Timeout => 10);
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}, Timeout => 10);
+    # A worker that hangs must not hold up its test.
+    $socket->setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack 'l!l!', 30, 0) if $socket;
+    return $socket;
 }
 
 sub get {
@@ -181,10 +185,20 @@ sub log { slurp("$_[0]{dir}/logs/error.log") }
 
 sub stop {
     my ($self) = @_;
-    my $pid = delete $self->{pid} or return;
+    my $pid = $self->{pid} or return;
     kill TERM => $pid;
-    waitpid $pid, 0;
-    return $?;
+    my $until = time + 20;
+    my $ended;
+    sleep 0.02 until ($ended = waitpid $pid, 1) || time > $until;
+    my $status = $?;
+    if (!$ended) {
+        # One that hangs would not let its workers go.
+        kill KILL => $self->workers, $pid;
+        waitpid $pid, 0;
+        $status = $?;
+    }
+    delete $self->{pid};
+    return $status;
 }
 
 sub slurp {

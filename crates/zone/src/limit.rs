@@ -7,7 +7,7 @@ use crate::table::{self, LINKS, STATE, Table};
 use crate::words::{halves, load, store, store_halves};
 
 const VALUE: usize = 2;
-/// The last second in which the value counts.
+/// The last second in which the value counts; of a link, its own expiry.
 const EXPIRES_AT: usize = 3;
 const ID: usize = 4;
 const ENTRY: usize = ID + 4;
@@ -34,7 +34,8 @@ pub enum LimitKind {
 /// Why nothing was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// The limit is reached, or nothing could be counted because the expiry has passed.
+    /// The limit is reached, or nothing could be counted because the expiry, for a link with the
+    /// leeway, has passed.
     Exhausted,
     /// All entries are in use and live.
     Full,
@@ -54,26 +55,38 @@ impl fmt::Display for Refused {
 #[derive(Clone, Copy)]
 pub(crate) struct Limits<'z> {
     pub(crate) table: Table<'z, ENTRY>,
-    /// A binary heap of the entries in use, the earliest expiry first. The high half of an entry's
-    /// links is its place.
+    /// A binary heap of the entries in use, the one first that is first of no use. The high half of
+    /// an entry's links is its place.
     heap: &'z [AtomicU64],
+    /// Seconds for which links may be good after their expiry.
+    leeway: &'z AtomicU64,
 }
 
 impl<'z> Limits<'z> {
     /// `None` if there are too few words.
-    pub(crate) fn over(words: &'z [AtomicU64]) -> Option<Self> {
+    pub(crate) fn over(words: &'z [AtomicU64], leeway: &'z AtomicU64) -> Option<Self> {
         let (table, heap) = Table::over(words, HEAP)?;
-        Some(Limits { table, heap })
+        Some(Limits { table, heap, leeway })
     }
 
     /// A part without entries.
     pub(crate) fn none(word: &'z AtomicU64) -> Self {
-        Limits { table: Table::none(word), heap: &[] }
+        Limits { table: Table::none(word), heap: &[], leeway: word }
     }
 
-    pub(crate) fn live(&self, kind: LimitKind, id: &Id, now: i64) -> Option<(u64, i64)> {
+    /// The value of an entry that counts, and its expiry.
+    pub(crate) fn counting(&self, kind: LimitKind, id: &Id, now: i64) -> Option<(u64, i64)> {
         let (_, entry) = self.find(kind, id)?;
-        is_live(entry, now).then(|| (load(&entry[VALUE]), expires_at(entry)))
+        counts(kind, entry, now).then(|| (load(&entry[VALUE]), expires_at(entry)))
+    }
+
+    /// Sets for how long links may be good after their expiry.
+    pub(crate) fn set_leeway(&self, leeway: i64) {
+        let leeway = leeway.cast_unsigned();
+        if !self.heap.is_empty() && load(self.leeway) != leeway {
+            store(self.leeway, leeway);
+            self.rebuild_heap();
+        }
     }
 
     pub(crate) fn add(
@@ -87,7 +100,7 @@ impl<'z> Limits<'z> {
     ) -> Result<u64, Refused> {
         let found = self.find(kind, id);
         if let Some((_, entry)) = found
-            && is_live(entry, now)
+            && counts(kind, entry, now)
         {
             let value = load(&entry[VALUE]);
             if value >= limit {
@@ -100,7 +113,8 @@ impl<'z> Limits<'z> {
             store(&entry[VALUE], value);
             return Ok(value);
         }
-        if limit == 0 || until < now {
+        // A link that may have had an entry which has made room must not begin anew.
+        if limit == 0 || self.end(kind, until) < now {
             return Err(Refused::Exhausted);
         }
         match found {
@@ -117,6 +131,10 @@ impl<'z> Limits<'z> {
     /// Makes all that connects entries again.
     pub(crate) fn rebuild(&self) {
         self.table.rebuild(hash);
+        self.rebuild_heap();
+    }
+
+    fn rebuild_heap(&self) {
         for (place, (index, entry)) in (0..).zip(self.table.iter()) {
             self.put(place, index, entry);
         }
@@ -133,11 +151,11 @@ impl<'z> Limits<'z> {
         })
     }
 
-    /// Makes an entry, in place of the one with the earliest expiry if none is free and that one
-    /// is dead.
+    /// Makes an entry, in place of the one that is first of no use if none is free and that one
+    /// is of no use any more.
     fn insert(&self, kind: LimitKind, id: &Id, value: u64, until: i64, now: i64) -> Option<()> {
         let (index, entry) = self.table.claim().or_else(|| {
-            let (index, entry) = self.at(0).filter(|(_, entry)| !is_live(entry, now))?;
+            let (index, entry) = self.at(0).filter(|(_, entry)| self.end_of(entry) < now)?;
             self.table.retire(index, entry, hash(entry));
             // The table has one entry less, and the heap loses its first.
             if let Some((last, entry)) = self.at(self.len()) {
@@ -181,13 +199,27 @@ impl<'z> Limits<'z> {
         }
     }
 
-    /// Moves the entry at a place up, past those that expire later. Returns its new place.
+    /// The last second in which an entry with this expiry is of use.
+    fn end(&self, kind: LimitKind, expires_at: i64) -> i64 {
+        match kind {
+            LimitKind::Token => expires_at.saturating_add(load(self.leeway).cast_signed()),
+            LimitKind::Window | LimitKind::Quota => expires_at,
+        }
+    }
+
+    fn end_of(&self, entry: Entry<'z>) -> i64 {
+        let is_link = load(&entry[STATE]) == LimitKind::Token as u64;
+        let kind = if is_link { LimitKind::Token } else { LimitKind::Quota };
+        self.end(kind, expires_at(entry))
+    }
+
+    /// Moves the entry at a place up, past those that end later. Returns its new place.
     fn rise(&self, mut place: u32) -> u32 {
         let Some((index, entry)) = self.at(place) else { return place };
         let from = place;
         while let Some(above) = place.checked_sub(1).map(|place| place / 2)
             && let Some((other, later)) = self.at(above)
-            && expires_at(entry) < expires_at(later)
+            && self.end_of(entry) < self.end_of(later)
         {
             self.put(place, other, later);
             place = above;
@@ -198,21 +230,21 @@ impl<'z> Limits<'z> {
         place
     }
 
-    /// Moves the entry at a place down, past those that expire earlier.
+    /// Moves the entry at a place down, past those that end earlier.
     fn sink(&self, mut place: u32) {
         let Some((index, entry)) = self.at(place) else { return };
         let (from, len) = (place, self.len());
-        let expires = expires_at(entry);
+        let end = self.end_of(entry);
         while let Some(left) = place.checked_mul(2).map(|twice| twice + 1).filter(|at| *at < len)
             && let Some(mut below) = self.at(left)
         {
             let mut to = left;
             if let Some(right) = self.at(left + 1).filter(|_| left + 1 < len)
-                && expires_at(right.1) < expires_at(below.1)
+                && self.end_of(right.1) < self.end_of(below.1)
             {
                 (below, to) = (right, left + 1);
             }
-            if expires_at(below.1) >= expires {
+            if self.end_of(below.1) >= end {
                 break;
             }
             self.put(place, below.0, below.1);
@@ -232,13 +264,15 @@ fn expires_at(entry: Entry<'_>) -> i64 {
     load(&entry[EXPIRES_AT]).cast_signed()
 }
 
-fn is_live(entry: Entry<'_>, now: i64) -> bool {
-    expires_at(entry) >= now
+/// Whether an entry's value counts. That of a link always does: whether a link is still good is
+/// judged by a leeway that may have grown since its uses were spent.
+fn counts(kind: LimitKind, entry: Entry<'_>, now: i64) -> bool {
+    kind == LimitKind::Token || expires_at(entry) >= now
 }
 
 #[cfg(test)]
 impl Limits<'_> {
-    /// The heap has every entry in use, and none above an earlier one.
+    /// The heap has every entry in use, and none above one that ends earlier.
     pub(crate) fn check(&self) {
         self.table.check(hash);
         for (index, entry) in self.table.iter() {
@@ -247,7 +281,7 @@ impl Limits<'_> {
             assert_eq!(self.at(place).unwrap().0, index);
             if place > 0 {
                 let (_, above) = self.at((place - 1) / 2).unwrap();
-                assert!(expires_at(above) <= expires_at(entry));
+                assert!(self.end_of(above) <= self.end_of(entry));
             }
         }
     }
@@ -327,6 +361,71 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_has_an_entry_never_begins_anew() {
+        let words = words(1024);
+        let zone = limited(&words);
+        let mut zone = Locked::new(&zone);
+        assert_eq!(zone.add(Token, &id(1), 1, 2, 100, 50), Ok(1));
+        // Later, by a leeway of which the zone was not told.
+        assert_eq!(zone.value(Token, &id(1), 500), Some(1));
+        assert_eq!(zone.expires(Token, &id(1), 500), Some(100));
+        assert_eq!(zone.add(Token, &id(1), 1, 2, 100, 500), Ok(2));
+        assert_eq!(zone.add(Token, &id(1), 1, 2, 100, 500), Err(Refused::Exhausted));
+        assert_eq!(zone.add(Token, &id(1), 1, 2, 900, 500), Err(Refused::Exhausted));
+    }
+
+    #[test]
+    fn a_link_may_be_new_until_the_end_of_the_leeway() {
+        let words = words(1024);
+        let zone = limited(&words);
+        let mut zone = Locked::new(&zone);
+        zone.set_leeway(60);
+        assert_eq!(zone.add(Token, &id(1), 1, 1, 100, 160), Ok(1));
+        assert_eq!(zone.add(Token, &id(2), 1, 1, 100, 161), Err(Refused::Exhausted));
+        assert_eq!(zone.add(Token, &id(3), 1, 1, i64::MAX, 161), Ok(1));
+        for kind in [Window, Quota] {
+            assert_eq!(zone.add(kind, &id(2), 1, 1, 100, 101), Err(Refused::Exhausted));
+        }
+    }
+
+    #[test]
+    fn links_make_room_after_the_leeway_and_others_at_their_expiry() {
+        let words = words(1024);
+        let zone = limited(&words);
+        let capacity = zone.limit_capacity();
+        let mut locked = Locked::new(&zone);
+        let kind = |n| if n % 3 == 0 { Quota } else { Token };
+        let expires_at = |n| 100 + (n * 37 % capacity) as i64;
+        for n in 0..capacity {
+            locked.add(kind(n), &id(n), 1, 1, expires_at(n), 50).unwrap();
+        }
+        // It grows, shrinks and grows again under the entries.
+        for leeway in [20, 0, 30] {
+            locked.set_leeway(leeway);
+            zone.limits.check();
+        }
+        let end = |n| expires_at(n) + if kind(n) == Token { 30 } else { 0 };
+        let mut left: Vec<_> = (0..capacity).collect();
+        left.sort_by_key(|n| end(*n));
+        let mut new = 1000;
+        for now in 100..100 + capacity as i64 + 31 {
+            while left.first().is_some_and(|n| end(*n) < now) {
+                new += 1;
+                assert_eq!(locked.add(Token, &id(new), 1, 1, 10_000, now), Ok(1));
+                let gone = left.remove(0);
+                assert_eq!(locked.value(kind(gone), &id(gone), 50), None);
+                // What has made room is not good again.
+                let again = locked.add(kind(gone), &id(gone), 1, 1, expires_at(gone), now);
+                assert_eq!(again, Err(Refused::Exhausted));
+            }
+            assert_eq!(locked.add(Token, &id(5000), 1, 1, 10_000, now), Err(Refused::Full));
+            assert!(left.iter().all(|n| locked.value(kind(*n), &id(*n), 50).is_some()));
+        }
+        assert!(left.is_empty());
+        zone.limits.check();
+    }
+
+    #[test]
     fn values_do_not_wrap() {
         let words = words(1024);
         let zone = limited(&words);
@@ -400,6 +499,7 @@ mod tests {
         let zone = Zone::create(&words, Parts { meter: true, limit: false }, 1).unwrap();
         let mut locked = Locked::new(&zone);
         assert_eq!(locked.add(Token, &id(1), 1, 1, 100, 50), Err(Refused::Full));
+        locked.set_leeway(60);
         assert_eq!((zone.limit_entries(), zone.limit_capacity()), (0, 0));
     }
 }

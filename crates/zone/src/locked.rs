@@ -79,25 +79,34 @@ impl<'z> Locked<'z> {
         self.zone.meter.take_growth(|key, growth| visit(Some(key), growth));
     }
 
-    /// The value of a live entry.
-    pub fn value(&self, kind: LimitKind, id: &Id, now: i64) -> Option<u64> {
-        self.zone.limits.live(kind, id, now).map(|(value, _)| value)
+    /// Says for how many seconds after their expiry links may be good, by the largest leeway that
+    /// is in use: so long no link makes room for another one.
+    ///
+    /// A link whose entry has made room is refused by [`Locked::add`] until the leeway grows.
+    pub fn set_leeway(&mut self, leeway: i64) {
+        self.zone.limits.set_leeway(leeway);
     }
 
-    /// The last second in which a live entry counts, in unix seconds.
+    /// The value of an entry: of a link's as long as there is one, of another until its expiry.
+    pub fn value(&self, kind: LimitKind, id: &Id, now: i64) -> Option<u64> {
+        self.zone.limits.counting(kind, id, now).map(|(value, _)| value)
+    }
+
+    /// The expiry of an entry that has a value, in unix seconds: the last second of it.
     pub fn expires(&self, kind: LimitKind, id: &Id, now: i64) -> Option<i64> {
-        self.zone.limits.live(kind, id, now).map(|(_, expires_at)| expires_at)
+        self.zone.limits.counting(kind, id, now).map(|(_, expires_at)| expires_at)
     }
 
     /// Adds `amount` to a value that is still below `limit`, and returns the sum.
     ///
-    /// The sum may exceed the limit; only the next one is refused. A missing entry, or one whose
-    /// expiry has passed, begins with `amount` and lives through the second `expires_at`. An
-    /// existing [`LimitKind::Token`] keeps the later expiry, one of another kind its own.
+    /// The sum may exceed the limit; only the next one is refused. A missing entry begins with
+    /// `amount` and lives through the second `expires_at`, that of a [`LimitKind::Token`] for the
+    /// leeway longer. An existing [`LimitKind::Token`] keeps the later expiry and never begins
+    /// anew; one of another kind keeps its own, and begins anew when it has passed.
     ///
     /// # Errors
     ///
-    /// [`Refused::Exhausted`] if the limit is reached or the expiry has passed, and
+    /// [`Refused::Exhausted`] if the limit is reached or a new entry would not be live, and
     /// [`Refused::Full`] if a new entry is needed and all are live.
     pub fn add(
         &mut self,

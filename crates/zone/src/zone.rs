@@ -9,7 +9,7 @@ use crate::meter::{Counters, Meter, MeterHead, PinnedEntry, take};
 use crate::words::{add, exchange, load, store};
 
 /// "slhzone" and the version of the layout, which changes with the meaning of any word.
-const LAYOUT: u64 = u64::from_le_bytes(*b"slhzone\x03");
+const LAYOUT: u64 = u64::from_le_bytes(*b"slhzone\x04");
 
 const MAGIC: usize = 0;
 const LENGTH: usize = 1;
@@ -27,9 +27,11 @@ const SENT_TOTALS: usize = TOTALS + VERDICTS;
 /// Bytes, and then requests by verdict, that entries had grown by since that was taken when they were given
 /// to other keys.
 const LEFT: usize = SENT_TOTALS + VERDICTS;
+/// Seconds for which links may be good after their expiry.
+const LEEWAY: usize = LEFT + 1 + VERDICTS;
 const HEAD: usize = 48;
 
-const _: () = assert!(LEFT + 1 + VERDICTS <= HEAD);
+const _: () = assert!(LEEWAY + 1 < HEAD);
 
 /// Seconds between two reports of a full zone.
 const REPORT_INTERVAL: u64 = 60;
@@ -122,7 +124,7 @@ impl<'z> Zone<'z> {
             false => Meter::none(unused, meter_head),
         };
         let limits = match parts.limit {
-            true => Limits::over(limited)?,
+            true => Limits::over(limited, &head[LEEWAY])?,
             false => Limits::none(unused),
         };
         Some(Zone { head, parts, meter, limits })

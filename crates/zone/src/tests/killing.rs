@@ -44,8 +44,14 @@ fn repaired(zone: Zone<'_>) -> Zone<'_> {
     zone
 }
 
-/// Every live limit that a scenario made, or may have made.
+/// Every limit that a scenario made, or may have made, but for those that may have made room.
 fn limits(zone: Zone<'_>, now: i64) -> HashMap<(LimitKind, u64), (u64, i64)> {
+    let mut limits = all_limits(zone, now);
+    limits.retain(|_, (_, expires_at)| *expires_at >= now);
+    limits
+}
+
+fn all_limits(zone: Zone<'_>, now: i64) -> HashMap<(LimitKind, u64), (u64, i64)> {
     let locked = Locked::new(&zone);
     let kinds = [LimitKind::Token, LimitKind::Window, LimitKind::Quota];
     let all = kinds.into_iter().flat_map(|kind| (0..100).map(move |n| (kind, n)));
@@ -130,15 +136,15 @@ fn check_pins(zone: Zone<'_>, pins: &[PinnedEntry; 2]) {
 }
 
 /// All limits but those of `touched` are as `setup` left them.
-fn check_others(zone: Zone<'_>, touched: &[u64]) {
+fn check_others(zone: Zone<'_>, touched: &[(LimitKind, u64)]) {
     let words = small();
     let untouched = Zone::create(&words, BOTH, 3).unwrap();
     fill(&mut Locked::new(&untouched));
     let mut expected = limits(untouched, NOW);
     let mut found = limits(zone, NOW);
-    for n in touched {
-        expected.remove(&(LimitKind::Token, *n));
-        found.remove(&(LimitKind::Token, *n));
+    for limit in touched {
+        expected.remove(limit);
+        found.remove(limit);
     }
     assert_eq!(found, expected);
 }
@@ -156,7 +162,7 @@ fn a_killed_use_is_never_granted_again() {
             let grants = (0..3).filter(|_| add().is_ok()).count();
             assert!(grants <= 1);
             assert_eq!(limits(zone, NOW)[&(LimitKind::Token, 90)], (1, NOW + 50));
-            check_others(zone, &[90]);
+            check_others(zone, &[(LimitKind::Token, 90)]);
             check_pins(zone, pins);
         },
     );
@@ -166,18 +172,19 @@ fn a_killed_use_is_never_granted_again() {
 #[test]
 fn a_killed_use_of_a_known_link_is_counted_or_not() {
     let words = small();
-    // The link 1 expires at NOW + 4; now it is seen with a later expiry, and moves in the heap.
-    for until in [NOW + 4, NOW + 500] {
+    // The link 1 expires at NOW + 4; now it is seen with a later expiry, and moves in the heap. The
+    // link 0 has expired, and is let in by a leeway.
+    for (n, since, until) in [(1, NOW + 4, NOW + 4), (1, NOW + 4, NOW + 500), (0, NOW - 3, NOW)] {
         killed_everywhere(
             &words,
             fill,
-            |locked, _| locked.add(LimitKind::Token, &id(1), 1, 2, until, NOW),
+            |locked, _| locked.add(LimitKind::Token, &id(n), 1, 2, until, NOW),
             |zone, pins| {
-                let (value, expires_at) = limits(zone, NOW)[&(LimitKind::Token, 1)];
-                assert!([1, 2].contains(&value) && [NOW + 4, until].contains(&expires_at));
+                let (value, expires_at) = all_limits(zone, NOW)[&(LimitKind::Token, n)];
+                assert!([1, 2].contains(&value) && [since, until].contains(&expires_at));
                 // If the use was counted, its entry lives as long as the link.
                 assert!(value == 1 || expires_at == until);
-                check_others(zone, &[1]);
+                check_others(zone, &[(LimitKind::Token, n)]);
                 check_pins(zone, pins);
             },
         );
@@ -187,17 +194,50 @@ fn a_killed_use_of_a_known_link_is_counted_or_not() {
 #[test]
 fn a_killed_use_of_a_dead_entry_leaves_it_dead_or_counted() {
     let words = small();
+    let quota = (LimitKind::Quota, 80);
     killed_everywhere(
         &words,
-        fill,
-        |locked, _| locked.add(LimitKind::Token, &id(0), 7, 9, NOW + 50, NOW),
+        |locked| {
+            let pins = fill(locked);
+            locked.add(quota.0, &id(quota.1), 1, 9, NOW - 1, NOW - 1).unwrap();
+            pins
+        },
+        |locked, _| locked.add(quota.0, &id(quota.1), 7, 9, NOW + 50, NOW),
         |zone, pins| {
-            let found = limits(zone, NOW).get(&(LimitKind::Token, 0)).copied();
+            let found = limits(zone, NOW).get(&quota).copied();
             assert!([None, Some((7, NOW + 50))].contains(&found), "{found:?}");
-            check_others(zone, &[0]);
+            check_others(zone, &[quota]);
             check_pins(zone, pins);
         },
     );
+}
+
+#[test]
+fn a_killed_change_of_the_leeway_loses_no_limit() {
+    let words = small();
+    for (before, after) in [(0, 5), (5, 0), (5, 9)] {
+        // Links and quotas by turns, whose order is another one by another leeway.
+        let setup = |locked: &mut Locked<'_>| {
+            locked.set_leeway(before);
+            for n in 0..locked.zone().limit_capacity() {
+                let kind = if n % 2 == 0 { LimitKind::Token } else { LimitKind::Quota };
+                locked.add(kind, &id(n), 1, 9, NOW + n as i64, NOW).unwrap();
+            }
+            all_limits(locked.zone(), NOW)
+        };
+        let stores = killed_everywhere(
+            &words,
+            setup,
+            |locked, _| locked.set_leeway(after),
+            |zone, made| {
+                assert_eq!(all_limits(zone, NOW), *made);
+                Locked::new(&zone).set_leeway(after);
+                assert_eq!(all_limits(zone, NOW), *made);
+                zone.limits.check();
+            },
+        );
+        assert!(stores > 10, "{stores}");
+    }
 }
 
 #[test]

@@ -118,6 +118,7 @@ fn limits_grant_and_refuse_as_their_model() {
         let capacity = zone.limit_capacity() as usize;
         let mut model: BTreeMap<(LimitKind, u64), (u64, i64)> = BTreeMap::new();
         let mut outcomes = [0; 4];
+        let mut leeway = 0;
         for step in 0..20_000 {
             let now = 1000 + step / 10;
             let kind =
@@ -126,28 +127,40 @@ fn limits_grant_and_refuse_as_their_model() {
             let until = now - 2 + random.below(60) as i64;
             let limit = random.below(6);
             let amount = random.below(3);
-            let live = model.get(&(kind, n)).copied().filter(|(_, expiry)| *expiry >= now);
+            let live = model
+                .get(&(kind, n))
+                .copied()
+                .filter(|(_, expiry)| kind == LimitKind::Token || *expiry >= now);
             let mut locked = Locked::new(&zone);
             match random.below(10) {
+                0 if random.below(20) == 0 => {
+                    leeway = random.below(30) as i64;
+                    locked.set_leeway(leeway);
+                }
                 0 => {
                     assert_eq!(locked.value(kind, &id(n), now), live.map(|(value, _)| value));
                     assert_eq!(locked.expires(kind, &id(n), now), live.map(|(_, at)| at));
                 }
                 _ => {
-                    let earliest = model.iter().min_by_key(|(_, (_, expiry))| *expiry);
-                    let earliest = earliest.map(|(key, (_, expiry))| (*key, *expiry));
+                    let end =
+                        |kind, expiry| expiry + if kind == LimitKind::Token { leeway } else { 0 };
+                    let ends = model.iter().map(|(key, (_, expiry))| (*key, end(key.0, *expiry)));
+                    let earliest = ends.min_by_key(|(_, end)| *end);
+                    let mut evicted = None;
                     let expected = match (live, earliest) {
                         (Some((value, _)), _) if value >= limit => Err(Refused::Exhausted),
                         (Some((value, expiry)), _) => Ok((
                             value + amount,
                             if kind == LimitKind::Token { expiry.max(until) } else { expiry },
                         )),
-                        (None, _) if limit == 0 || until < now => Err(Refused::Exhausted),
-                        (None, Some((key, expiry)))
+                        (None, _) if limit == 0 || end(kind, until) < now => {
+                            Err(Refused::Exhausted)
+                        }
+                        (None, Some((_, end)))
                             if model.len() == capacity && !model.contains_key(&(kind, n)) =>
                         {
-                            if expiry < now {
-                                model.remove(&key);
+                            if end < now {
+                                evicted = Some(end);
                                 Ok((amount, until))
                             } else {
                                 Err(Refused::Full)
@@ -157,6 +170,14 @@ fn limits_grant_and_refuse_as_their_model() {
                     };
                     let result = locked.add(kind, &id(n), amount, limit, until, now);
                     assert_eq!(result, expected.map(|(value, _)| value), "{step} of {seed}");
+                    if let Some(earliest) = evicted {
+                        // Of several that end first, whichever the heap had at its top.
+                        let is_there = |(kind, n)| locked.value(kind, &id(n), i64::MIN).is_some();
+                        let mut gone = model.keys().copied().filter(|key| !is_there(*key));
+                        let (first, none) = (gone.next().unwrap(), gone.next());
+                        assert_eq!((end(first.0, model[&first].1), none), (earliest, None));
+                        model.remove(&first);
+                    }
                     if let Ok(entry) = expected {
                         model.insert((kind, n), entry);
                     }
