@@ -5,6 +5,7 @@
 
 use std::cell::OnceCell;
 use std::fmt::Write;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use secure_link::Verdict;
@@ -79,8 +80,11 @@ impl Statsd {
             datagrams.push(datagram);
         }
         for datagram in &datagrams {
-            // A full socket or nobody who listens is no matter of ours.
-            let _ = socket.send(datagram.as_bytes());
+            // That nobody listened to the one before is said instead of sending this one, which
+            // somebody may listen to by now. Anything else is no matter of ours.
+            if socket.send(datagram.as_bytes()).is_err_and(is_of_another) {
+                let _ = socket.send(datagram.as_bytes());
+            }
         }
     }
 
@@ -132,6 +136,11 @@ impl Statsd {
         };
         key.iter().map(|&byte| if keeps(byte) { char::from(byte) } else { '_' }).collect()
     }
+}
+
+/// Whether an error tells what became of an earlier datagram.
+fn is_of_another(error: io::Error) -> bool {
+    error.kind() == ErrorKind::ConnectionRefused
 }
 
 /// Reads `secure_link_hmac_statsd host:port [prefix=p] [interval=1s] [tags=on|off]`.

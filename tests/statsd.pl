@@ -115,9 +115,10 @@ sub plain {
     };
 }
 
-# A socket that hears what is sent.
+# A socket that hears what is sent, to this port or to any.
 sub listener {
-    my $socket = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1') or die "no socket: $@";
+    my ($port) = @_;
+    my $socket = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1', LocalPort => $port) or die "no socket: $@";
     setsockopt $socket, SOL_SOCKET, SO_RCVBUF, 1 << 20;
     return { socket => $socket, port => $socket->sockport, sums => {}, faults => [], datagrams => 0 };
 }
@@ -275,11 +276,24 @@ subtest 'where nobody listens requests are served' => sub {
     unlike $nginx->log, qr/\[(?:warn|error|crit|alert|emerg)\]/, 'and nothing is logged';
     is $nginx->stop, 0, 'nginx ends in order';
 
-    # Who begins to listen then hears what grew since, and it stays in step.
     $nginx = server("secure_link_hmac_statsd 192.0.2.1:8125 interval=100ms;");
     load($nginx, 100, sub { sleep 0.3 });
     is $nginx->get(link_of('/a.txt', 'acme'))->{status}, 200, 'nor does a host that cannot be reached matter';
     unlike $nginx->log, qr/\[(?:error|crit|alert|emerg)\]/, 'and nothing is logged';
+};
+
+subtest 'who begins to listen hears all that is sent from then on' => sub {
+    my $port  = listener()->{port};    # closed again at once
+    my $nginx = server("secure_link_hmac_statsd 127.0.0.1:$port interval=100ms;");
+    my $client = Load->new($nginx);
+    $client->ask(GET => link_of('/a.txt', 'globex'));
+    sleep 0.4;                         # sent to nobody
+    my $listener = listener($port);
+    $client->ask(GET => link_of('/a.txt', 'acme'));
+    hear($listener, 0.4);
+    my %requests = map { /requests/ ? ($_ => $listener->{sums}{$_}) : () } keys %{ $listener->{sums} };
+    is_deeply \%requests, { 'secure_link_hmac.requests|c|#key:acme,verdict:granted' => 1 }, 'the first of it, too';
+    is $nginx->stop, 0, 'nginx ends in order';
 };
 
 # The real server: its management port tells what it has counted.
