@@ -56,7 +56,7 @@ impl<'z> Locked<'z> {
     ///
     /// The first [`MAX_KEY_LEN`](crate::MAX_KEY_LEN) bytes of the key count. A new key is given
     /// the entry that was seen least recently if none is free; if all are pinned, the request is
-    /// counted into the totals, and as an eviction.
+    /// counted into the totals, and as an eviction. The entry of the empty key is never given away.
     pub fn count(&mut self, hints: &Hints, key: &[u8], verdict: usize, bytes: u64, now: i64) {
         if verdict < VERDICTS && !self.zone.meter.count(hints, key, verdict, bytes, now) {
             self.zone.count_total(verdict);

@@ -257,10 +257,12 @@ impl<'z> Meter<'z> {
         }
     }
 
-    /// Whether a running configuration may count into the entry without the lock.
+    /// Whether the entry stays: a running configuration may count into it without the lock, or it
+    /// is that of the empty key, whose counters are shown in one sum with the totals, which may
+    /// not fall.
     fn is_pinned(&self, entry: Entry<'z>) -> bool {
         let pinned = load(&entry[PINNED]);
-        pinned != 0 && pinned + 1 >= load(self.configuration)
+        pinned != 0 && pinned + 1 >= load(self.configuration) || key_len(load(&entry[NAME])) == 0
     }
 
     fn find(&self, key: &[u8], name: u64) -> Option<(u32, Entry<'z>)> {
@@ -294,7 +296,7 @@ impl<'z> Meter<'z> {
         store(&entry[PINNED], pinned);
         store(&entry[NAME], name);
         self.table.publish(index, entry, hash(name), tag);
-        if pinned == 0 {
+        if !self.is_pinned(entry) {
             self.order.push(index, entry);
         }
         Some((index, entry))

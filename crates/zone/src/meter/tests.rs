@@ -208,6 +208,30 @@ fn pinned_keys_are_never_evicted_and_fill_the_zone() {
 }
 
 #[test]
+fn the_empty_key_is_never_evicted() {
+    let words = words(1024);
+    let zone = metered(&words);
+    let count =
+        |key: &str, now| Locked::new(&zone).count(&Hints::default(), key.as_bytes(), 0, 1, now);
+    count("", 1);
+    for n in 0..1000 {
+        count(&format!("{n}"), 2 + n);
+    }
+    zone.meter.check();
+    assert_eq!(keys(zone)[b"".as_slice()].requests[0], 1);
+    // Nor when a configuration has pinned it that has ended.
+    Locked::new(&zone).pin(b"").unwrap();
+    (0..3).for_each(|_| Locked::new(&zone).begin_pins());
+    for n in 0..1000 {
+        count(&format!("again {n}"), 2000 + n);
+    }
+    zone.meter.check();
+    assert_eq!(keys(zone)[b"".as_slice()].requests[0], 1);
+    count("", 4000);
+    assert_eq!(keys(zone)[b"".as_slice()].requests[0], 2);
+}
+
+#[test]
 fn a_key_that_was_counted_keeps_its_counters_when_pinned() {
     let words = words(1024);
     let zone = metered(&words);
