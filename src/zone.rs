@@ -22,6 +22,8 @@ pub struct ZoneConf {
     is_limiting: Cell<bool>,
     max_leeway: Cell<i64>,
     pins: RefCell<Vec<Rc<Pins>>>,
+    /// The number by which the zone knows the pins of this configuration.
+    number: Cell<Option<u32>>,
 }
 
 /// The counters of the keys that a configuration names, found once.
@@ -46,6 +48,12 @@ pub enum ZoneError {
          larger size in {at}"
     )]
     TooSmall { name: String, keys: usize, at: Position },
+    /// It has no room for them beside those that requests are still counted for.
+    #[error(
+        "the zone {name} of \"secure_link_hmac_zone\" is too small for {keys} keys beside those of \
+         the running configuration: restart nginx, or use a new zone, in {at}"
+    )]
+    TooSmallForBoth { name: String, keys: usize, at: Position },
     /// It was made for other things.
     #[error(
         "the zone {name} of \"secure_link_hmac_zone\" was made to {made}, and cannot also \
@@ -95,12 +103,18 @@ impl ZoneConf {
         self.memory.with_lock(|| body(&mut Locked::new(zone)))
     }
 
-    /// Makes the zone in new memory, or takes over what an earlier configuration left in it, and
+    /// Makes the zone in new memory, or takes over what the running configuration has in it, and
     /// finds the counters of the keys.
-    pub fn prepare(&self) -> Result<(), ZoneError> {
+    pub fn prepare(&self, running: Option<&ZoneConf>) -> Result<(), ZoneError> {
         let (name, at) = (quote(&self.name), self.at.clone());
         let keys = self.pins.borrow().iter().map(|pins| pins.ids.len()).sum();
-        let too_small = || ZoneError::TooSmall { name: name.clone(), keys, at: at.clone() };
+        let too_small = || {
+            let (name, at) = (name.clone(), at.clone());
+            match running {
+                Some(_) => ZoneError::TooSmallForBoth { name, keys, at },
+                None => ZoneError::TooSmall { name, keys, at },
+            }
+        };
         let needed = Parts { meter: self.is_metered.get(), limit: self.is_limiting.get() };
         match self.zone() {
             Some(zone) => {
@@ -110,7 +124,7 @@ impl ZoneConf {
                 } else if needed.meter && !made.meter {
                     ("limit uses", "count requests")
                 } else {
-                    return self.pin().ok_or_else(too_small);
+                    return self.pin(running).ok_or_else(too_small);
                 };
                 return Err(ZoneError::OtherUse { name, made, wanted, at });
             }
@@ -123,17 +137,23 @@ impl ZoneConf {
                     .map_err(|_| too_small())?;
             }
         }
-        self.pin().ok_or_else(too_small)
+        self.pin(running).ok_or_else(too_small)
     }
 
     /// Finds the counters of the keys; `None` if there is no room for them.
-    fn pin(&self) -> Option<()> {
+    fn pin(&self, running: Option<&ZoneConf>) -> Option<()> {
+        let running = running.and_then(|running| running.number.get());
         self.with_lock(|locked| {
-            locked.begin_pins();
+            self.number.set(Some(locked.begin_pins(running)));
             for pins in self.pins.borrow().iter() {
                 let entries: Result<Vec<_>, _> = pins.ids.iter().map(|id| locked.pin(id)).collect();
+                let Ok(entries) = entries else {
+                    // What this one has pinned is in nobody's way.
+                    locked.begin_pins(running);
+                    return None;
+                };
                 // Set once: nginx prepares a configuration's zone once.
-                let _ = pins.entries.set(entries.ok()?);
+                let _ = pins.entries.set(entries);
             }
             Some(())
         })?
@@ -180,6 +200,7 @@ pub fn set_zone(setting: &mut Setting<'_, '_>) -> Outcome {
         is_limiting: Cell::new(false),
         max_leeway: Cell::new(0),
         pins: RefCell::default(),
+        number: Cell::new(None),
     });
     zone.memory.when_ready(&zone);
     setting.conf.main()?.zones.push(zone);

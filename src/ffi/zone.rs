@@ -173,11 +173,15 @@ pub fn random_seed() -> u64 {
     (0..4).fold(0, |seed, _| seed << 16 ^ ngx_random() as u64)
 }
 
-unsafe extern "C" fn initialise(zone: *mut ngx_shm_zone_t, _old: *mut c_void) -> ngx_int_t {
+unsafe extern "C" fn initialise(zone: *mut ngx_shm_zone_t, running: *mut c_void) -> ngx_int_t {
     guard(Entry::Zone, NGX_ERROR as ngx_int_t, || {
-        // SAFETY: `when_ready` has set the data, which the configuration keeps.
-        let conf = unsafe { zone.as_ref().and_then(|zone| zone.data.cast::<ZoneConf>().as_ref()) };
-        match conf.map(ZoneConf::prepare) {
+        // SAFETY: `when_ready` has set the data, which the configuration keeps. The other is null, or
+        // the data of the running configuration's zone in the same memory, which has our tag.
+        let (conf, running) = unsafe {
+            let conf = zone.as_ref().and_then(|zone| zone.data.cast::<ZoneConf>().as_ref());
+            (conf, running.cast::<ZoneConf>().as_ref())
+        };
+        match conf.map(|conf| conf.prepare(running)) {
             Some(Ok(())) => NGX_OK as ngx_int_t,
             Some(Err(error)) => {
                 log::to_cycle(Level::Emergency, format_args!("{error}"));

@@ -34,13 +34,13 @@ impl<'z> Locked<'z> {
         *self.zone
     }
 
-    /// Begins the pins of another configuration.
+    /// Begins the pins of another configuration, and returns the number by which it is known.
     ///
-    /// Entries that were pinned by the configuration before stay pinned, for its processes may
-    /// still count into them. Those that it did not pin either may be given to other keys. A
-    /// reload that fails after this counts as a configuration.
-    pub fn begin_pins(&mut self) {
-        self.zone.meter.begin_pins();
+    /// `running` is the number of the configuration that runs, if one does. What that has pinned
+    /// stays pinned, for its processes count into it: also after this one has taken its place, and
+    /// however many do not come to that. All other pins end, whose entries may be given to other keys.
+    pub fn begin_pins(&mut self, running: Option<u32>) -> u32 {
+        self.zone.meter.begin_pins(running)
     }
 
     /// Finds or makes the entry of a key, for counting without the lock.

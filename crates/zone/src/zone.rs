@@ -9,7 +9,7 @@ use crate::meter::{Counters, Meter, MeterHead, PinnedEntry, take};
 use crate::words::{add, exchange, load, store};
 
 /// "slhzone" and the version of the layout, which changes with the meaning of any word.
-const LAYOUT: u64 = u64::from_le_bytes(*b"slhzone\x03");
+const LAYOUT: u64 = u64::from_le_bytes(*b"slhzone\x04");
 
 const MAGIC: usize = 0;
 const LENGTH: usize = 1;
@@ -18,7 +18,7 @@ const SEED: usize = 3;
 /// 1 while the lock's holder changes the zone, and after it was killed.
 const DIRTY: usize = 4;
 const CLOCK: usize = 5;
-const CONFIGURATION: usize = 6;
+const CONFIGURATIONS: usize = 6;
 const EVICTIONS: usize = 7;
 const REPORTED: usize = 8;
 const TOTALS: usize = 9;
@@ -80,7 +80,7 @@ impl<'z> Zone<'z> {
         store(&head[LENGTH], words.len() as u64);
         store(&head[PARTS], u64::from(parts.meter) | u64::from(parts.limit) << 1);
         store(&head[SEED], seed);
-        store(&head[CONFIGURATION], 1);
+        store(&head[CONFIGURATIONS], 1);
         let zone = Zone::over(words, parts, seed).ok_or(TooSmall)?;
         zone.meter.rebuild();
         zone.limits.rebuild();
@@ -112,7 +112,7 @@ impl<'z> Zone<'z> {
         let unused = &head[HEAD - 1];
         let meter_head = MeterHead {
             clock: &head[CLOCK],
-            configuration: &head[CONFIGURATION],
+            configurations: &head[CONFIGURATIONS],
             evictions: &head[EVICTIONS],
             left: head.get(LEFT..LEFT + 1 + VERDICTS)?,
             seed,
@@ -142,8 +142,8 @@ impl<'z> Zone<'z> {
 
     /// Counts a request of a pinned key, at `now` in unix seconds: additions only, no search.
     ///
-    /// If the entry was given to another key since, which needs two further configurations
-    /// without this key, the request is counted into the totals.
+    /// If the entry was given to another key since, which needs that the configuration that runs
+    /// and the one that follows it are without this key, the request is counted into the totals.
     pub fn count(&self, pinned: PinnedEntry, verdict: usize, bytes: u64, now: i64) {
         if verdict < VERDICTS && !self.meter.count_pinned(pinned, verdict, bytes, now) {
             self.count_total(verdict);

@@ -221,7 +221,7 @@ fn the_empty_key_is_never_evicted() {
     assert_eq!(keys(zone)[b"".as_slice()].requests[0], 1);
     // Nor when a configuration has pinned it that has ended.
     Locked::new(&zone).pin(b"").unwrap();
-    (0..3).for_each(|_| Locked::new(&zone).begin_pins());
+    Locked::new(&zone).begin_pins(None);
     for n in 0..1000 {
         count(&format!("again {n}"), 2000 + n);
     }
@@ -249,9 +249,10 @@ fn a_key_that_was_counted_keeps_its_counters_when_pinned() {
 fn a_pin_lasts_for_its_configuration_and_the_next() {
     let words = words(1024);
     let zone = metered(&words);
+    let running = Cell::new(None);
     let pin = |keys: &[&str]| {
         let mut locked = Locked::new(&zone);
-        locked.begin_pins();
+        running.set(Some(locked.begin_pins(running.get())));
         keys.iter().map(|key| locked.pin(key.as_bytes()).unwrap()).collect::<Vec<_>>()
     };
     let flood = |from: u64| {
@@ -285,6 +286,65 @@ fn a_pin_lasts_for_its_configuration_and_the_next() {
 }
 
 #[test]
+fn a_configuration_that_runs_keeps_its_pins_however_many_others_fail() {
+    let words = words(1024);
+    let zone = metered(&words);
+    let begin = |running, keys: &[&str]| {
+        let mut locked = Locked::new(&zone);
+        let number = locked.begin_pins(running);
+        let pins = keys.iter().map(|key| locked.pin(key.as_bytes()).unwrap()).collect::<Vec<_>>();
+        (Some(number), pins)
+    };
+    let flood = |from: u64| {
+        for n in from..from + 100 {
+            let (key, now) = (format!("{n}"), 2 + n as i64);
+            Locked::new(&zone).count(&Hints::default(), key.as_bytes(), 0, 1, now);
+        }
+        zone.meter.check();
+        keys(zone)
+    };
+    let (running, pins) = begin(None, &["both", "running"]);
+    for (failed, from) in (0..5).zip((0..).step_by(100)) {
+        let both = if failed == 0 { "both" } else { "-" };
+        begin(running, &[both, &format!("failed {failed}")]);
+        let keys = flood(from);
+        for key in ["both", "running", &format!("failed {failed}")] {
+            assert!(keys.contains_key(key.as_bytes()), "{key}");
+        }
+        // What failed before it keeps nothing.
+        assert!(!keys.contains_key(format!("failed {}", failed - 1).as_bytes()));
+    }
+    for pin in &pins {
+        zone.count(*pin, 0, 1, 1000);
+    }
+    assert_eq!(zone.totals(), [0; VERDICTS]);
+
+    // Once one takes its place, it stays for as long as that one is the last.
+    let (next, _) = begin(running, &["both"]);
+    assert!(flood(1000).contains_key(b"running".as_slice()));
+    begin(next, &["both"]);
+    let keys = flood(2000);
+    assert!(!keys.contains_key(b"running".as_slice()));
+    assert_eq!(keys[b"both".as_slice()].requests[0], 1);
+}
+
+#[test]
+fn only_a_configuration_that_may_run_keeps_pins() {
+    let words = words(1024);
+    let zone = metered(&words);
+    Locked::new(&zone).pin(b"acme").unwrap();
+    for running in [Some(0), Some(7), Some(u32::MAX)] {
+        Locked::new(&zone).begin_pins(running);
+        zone.meter.check();
+        // Its entry may have been given away, and is in no order of those that are kept.
+        Locked::new(&zone).begin_pins(Some(1));
+        zone.meter.check();
+    }
+    fill(zone);
+    assert!(!keys(zone).contains_key(b"acme".as_slice()));
+}
+
+#[test]
 fn keys_no_longer_pinned_are_evicted_by_when_they_were_seen() {
     let words = words(1024);
     let zone = metered(&words);
@@ -295,8 +355,8 @@ fn keys_no_longer_pinned_are_evicted_by_when_they_were_seen() {
     for n in 2..zone.meter_capacity() {
         Locked::new(&zone).count(&Hints::default(), format!("{n}").as_bytes(), 0, 1, 10);
     }
-    Locked::new(&zone).begin_pins();
-    Locked::new(&zone).begin_pins();
+    Locked::new(&zone).begin_pins(None);
+    zone.meter.check_sorted();
     Locked::new(&zone).count(&Hints::default(), b"a", 0, 0, 60);
     assert!(!keys(zone).contains_key(b"old".as_slice()));
     for n in 2..zone.meter_capacity() {
@@ -312,7 +372,7 @@ fn a_zone_without_a_meter_counts_into_the_totals() {
     let words = words(1024);
     let zone = Zone::create(&words, crate::Parts { meter: false, limit: true }, 1).unwrap();
     assert_eq!(Locked::new(&zone).pin(b"acme"), Err(Full));
-    Locked::new(&zone).begin_pins();
+    Locked::new(&zone).begin_pins(None);
     Locked::new(&zone).count(&Hints::default(), b"acme", 2, 0, 1);
     assert_eq!((zone.totals()[2], zone.meter_entries(), keys(zone).len()), (1, 0, 0));
 }

@@ -263,7 +263,7 @@ fn a_killed_pin_loses_no_pin() {
 #[test]
 fn a_killed_begin_of_pins_loses_no_pin() {
     let words = small();
-    killed_everywhere(&words, fill, |locked, _| locked.begin_pins(), check_pins);
+    killed_everywhere(&words, fill, |locked, _| locked.begin_pins(Some(1)), check_pins);
 }
 
 #[test]
