@@ -197,7 +197,10 @@ impl<'z> Meter<'z> {
         let running = running.filter(|number| [before.0, before.1].contains(number)).unwrap_or(0);
         let now = (before.0.wrapping_add(1).max(1), running);
         store_halves(self.configurations, now.0, now.1);
-        self.rebuild_order();
+        self.order.insert(
+            |entry| pin_lasts(entry, before) && !self.is_pinned(entry),
+            |entry| (load(&entry[LAST_SEEN]), load(&entry[STAMP])),
+        );
         now.0
     }
 
