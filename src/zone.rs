@@ -20,6 +20,7 @@ pub struct ZoneConf {
     at: Position,
     is_metered: Cell<bool>,
     is_limiting: Cell<bool>,
+    is_sent: Cell<bool>,
     max_leeway: Cell<i64>,
     pins: RefCell<Vec<Rc<Pins>>>,
     /// The number by which the zone knows the pins of this configuration.
@@ -66,6 +67,11 @@ impl ZoneConf {
     /// Notes that requests are counted here.
     pub fn note_metered(&self) {
         self.is_metered.set(true);
+    }
+
+    /// Notes that what is counted here is sent.
+    pub fn note_sent(&self) {
+        self.is_sent.set(true);
     }
 
     /// The counters of the keys with these ids, found once the zone is there.
@@ -124,7 +130,9 @@ impl ZoneConf {
                 } else if needed.meter && !made.meter {
                     ("limit uses", "count requests")
                 } else {
-                    return self.pin(running).ok_or_else(too_small);
+                    self.pin(running).ok_or_else(too_small)?;
+                    self.begin_sending(running);
+                    return Ok(());
                 };
                 return Err(ZoneError::OtherUse { name, made, wanted, at });
             }
@@ -138,6 +146,14 @@ impl ZoneConf {
             }
         }
         self.pin(running).ok_or_else(too_small)
+    }
+
+    /// Where the running configuration sends nothing, what was counted until now is no growth: sent
+    /// together, it would be a peak that there was not.
+    fn begin_sending(&self, running: Option<&ZoneConf>) {
+        if self.is_sent.get() && running.is_some_and(|running| !running.is_sent.get()) {
+            self.with_lock(|locked| locked.take_growth(|_, _| {}));
+        }
     }
 
     /// Finds the counters of the keys; `None` if there is no room for them.
@@ -198,6 +214,7 @@ pub fn set_zone(setting: &mut Setting<'_, '_>) -> Outcome {
         at: setting.at.clone(),
         is_metered: Cell::new(false),
         is_limiting: Cell::new(false),
+        is_sent: Cell::new(false),
         max_leeway: Cell::new(0),
         pins: RefCell::default(),
         number: Cell::new(None),

@@ -32,6 +32,13 @@ sub server {
     my ($statsd, %options) = @_;
     my $nginx = NginxServer->new(workers => 4, log_level => 'notice', %options);
     $nginx->write_file('files/a.txt', "a file\n");
+    configure($nginx, $statsd);
+    $nginx->start;
+    return $nginx;
+}
+
+sub configure {
+    my ($nginx, $statsd) = @_;
     $nginx->configure(<<'_END_', http => <<"_END_");
         secure_link_hmac          $arg_st,$arg_ts,$arg_e;
         secure_link_hmac_message  $uri|$arg_ts|$arg_e;
@@ -50,8 +57,6 @@ _END_
         }
         $statsd
 _END_
-    $nginx->start;
-    return $nginx;
 }
 
 sub link_of {
@@ -227,6 +232,7 @@ subtest 'what is counted when the worker that sends is gone' => sub {
     my $nginx = server("secure_link_hmac_statsd 127.0.0.1:$listener->{port} interval=1h;");
     mkdir "$nginx->{dir}/files/slow" or die $!;
     $nginx->write_file('files/slow/a', 'x' x 150_000);
+    $nginx->wait_for('its workers are there', sub { $nginx->workers == 4 });
     my ($first) = sort { $a <=> $b } $nginx->workers;
     my ($client, @others);
     for (1 .. 100) {
@@ -293,6 +299,43 @@ subtest 'who begins to listen hears all that is sent from then on' => sub {
     hear($listener, 0.4);
     my %requests = map { /requests/ ? ($_ => $listener->{sums}{$_}) : () } keys %{ $listener->{sums} };
     is_deeply \%requests, { 'secure_link_hmac.requests|c|#key:acme,verdict:granted' => 1 }, 'the first of it, too';
+    is $nginx->stop, 0, 'nginx ends in order';
+};
+
+subtest 'what is counted before something is sent is no growth' => sub {
+    my $listener = listener();
+    my $on    = "secure_link_hmac_statsd 127.0.0.1:$listener->{port} interval=100ms;";
+    my $nginx = server('');
+    my $acme  = 'secure_link_hmac.requests|c|#key:acme,verdict:granted';
+    my $client = Load->new($nginx);
+    my $count = sub {
+        my ($number) = @_;
+        $client->ask(GET => link_of('/a.txt', 'acme')) for 1 .. $number;
+        sleep 0.1;
+    };
+    $count->(50);
+    configure($nginx, $on);
+    $nginx->reload;
+    $count->(3);
+    hear($listener, 0.4);
+    is $listener->{sums}{$acme}, 3, 'once it is turned on, what is counted from then on is sent';
+
+    configure($nginx, "$on #");
+    $nginx->reload;
+    $count->(4);
+    hear($listener, 0.4);
+    is $listener->{sums}{$acme}, 7, 'a reload with it loses nothing';
+
+    configure($nginx, '');
+    $nginx->reload;
+    $count->(50);
+    configure($nginx, $on);
+    $nginx->reload;
+    hear($listener, 0.4);
+    is $listener->{sums}{$acme}, 7, 'what is counted while it is off is not sent later';
+    $count->(1);
+    hear($listener, 0.4);
+    is $listener->{sums}{$acme}, 8, 'but what is counted after';
     is $nginx->stop, 0, 'nginx ends in order';
 };
 
