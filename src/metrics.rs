@@ -130,13 +130,7 @@ fn thousandths(weight: &[u8]) -> u32 {
 impl<'z> Snapshot<'z> {
     fn take(zone: &'z ZoneConf) -> Option<Self> {
         let words = zone.zone()?;
-        // Before the lock is taken, under which others wait.
-        let room = usize::try_from(words.meter_entries()).unwrap_or(0);
-        let mut keys: Vec<(Box<[u8]>, Counters)> = Vec::with_capacity(room);
-        zone.with_lock(|locked| {
-            locked.for_each_meter(|key, counters| keys.push((key.into(), *counters)));
-        })?;
-        keys.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let keys = words.keys();
         Some(Snapshot {
             zone: &zone.name,
             time: now(),

@@ -4,11 +4,14 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use secure_link_directives::{Outcome, quote, refuse};
-use secure_link_zone::{Hints, Locked, Parts, PinnedEntry, Zone};
+use secure_link_zone::{Counters, Hints, Locked, MAX_KEY_LEN, Parts, PinnedEntry, Zone};
 use thiserror::Error;
 
 use crate::directives::Setting;
 use crate::ffi::{Position, SharedMemory, ZoneChange, random_seed};
+
+/// Keys that are looked at under the lock before it is given back.
+const KEYS_AT_ONCE: usize = 256;
 
 /// A zone of the configuration.
 pub struct ZoneConf {
@@ -109,6 +112,37 @@ impl ZoneConf {
         self.memory.with_lock(|| body(&mut Locked::new(zone)))
     }
 
+    /// Visits what was counted since it was visited here before: for each key that has any, and for what
+    /// has no key. `None` if the zone cannot be locked, and what is left is visited the next time.
+    ///
+    /// The lock is given back after some keys, for others to count meanwhile, and nothing is
+    /// allocated under it.
+    pub fn take_growth(&self, mut visit: impl FnMut(Option<&[u8]>, &Counters)) -> Option<()> {
+        let totals = self.with_lock(|locked| locked.take_total_growth())?;
+        if totals != Counters::default() {
+            visit(None, &totals);
+        }
+        let mut keys: Vec<u8> = Vec::with_capacity(KEYS_AT_ONCE * MAX_KEY_LEN);
+        let mut grown: Vec<(usize, Counters)> = Vec::with_capacity(KEYS_AT_ONCE);
+        let capacity = usize::try_from(self.zone()?.meter_capacity()).ok()?;
+        for start in (0..capacity).step_by(KEYS_AT_ONCE) {
+            self.with_lock(|locked| {
+                locked.take_growth(start..start + KEYS_AT_ONCE, |key, growth| {
+                    keys.extend_from_slice(key);
+                    grown.push((key.len(), *growth));
+                });
+            })?;
+            let mut rest = keys.as_slice();
+            for (len, growth) in grown.drain(..) {
+                let (key, others) = rest.split_at_checked(len)?;
+                visit(Some(key), &growth);
+                rest = others;
+            }
+            keys.clear();
+        }
+        Some(())
+    }
+
     /// Makes the zone in new memory, or takes over what the running configuration has in it, and
     /// finds the counters of the keys.
     pub fn prepare(&self, running: Option<&ZoneConf>) -> Result<(), ZoneError> {
@@ -152,7 +186,7 @@ impl ZoneConf {
     /// together, it would be a peak that there was not.
     fn begin_sending(&self, running: Option<&ZoneConf>) {
         if self.is_sent.get() && running.is_some_and(|running| !running.is_sent.get()) {
-            self.with_lock(|locked| locked.take_growth(|_, _| {}));
+            self.take_growth(|_, _| {});
         }
     }
 

@@ -1,5 +1,6 @@
 //! What needs the lock.
 
+use std::ops::Range;
 use std::thread;
 
 use crate::hints::Hints;
@@ -64,19 +65,18 @@ impl<'z> Locked<'z> {
         }
     }
 
-    /// Visits what was counted for each key, in no order.
-    pub fn for_each_meter(&self, visit: impl FnMut(&[u8], &Counters)) {
-        self.zone.meter.for_each(visit);
+    /// What totals, and keys that had to make room, have grown by since that was taken here before.
+    pub fn take_total_growth(&mut self) -> Counters {
+        self.zone.take_totals()
     }
 
-    /// Visits what was counted since it was visited here before, for each key that has any, and
-    /// first, without a key, for what was counted in totals and for keys that had to make room.
-    pub fn take_growth(&mut self, mut visit: impl FnMut(Option<&[u8]>, &Counters)) {
-        let growth = self.zone.take_totals();
-        if growth != Counters::default() {
-            visit(None, &growth);
-        }
-        self.zone.meter.take_growth(|key, growth| visit(Some(key), growth));
+    /// Visits what was counted since it was visited here before, for each key that has any.
+    ///
+    /// It looks at the entries at these places, of [`Zone::meter_capacity`]. Whoever takes some at a time
+    /// gives the lock back in between, and misses nothing: the growth of a key that has to make room
+    /// meanwhile is in [`take_total_growth`](Self::take_total_growth) the next time.
+    pub fn take_growth(&mut self, places: Range<usize>, visit: impl FnMut(&[u8], &Counters)) {
+        self.zone.meter.take_growth(places, visit);
     }
 
     /// The value of a live entry.

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::iter;
+use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 
 use crate::hints::Hints;
@@ -204,8 +205,10 @@ impl<'z> Meter<'z> {
         now.0
     }
 
+    /// Visits the keys, without the lock. An entry that is given to another key meanwhile is left out.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&[u8], &Counters)) {
         for (_, entry) in self.table.iter() {
+            let tag = load(&entry[STATE]);
             let mut requests = [0; VERDICTS];
             for (count, word) in requests.iter_mut().zip(entry.iter().skip(REQUESTS)) {
                 *count = load(word);
@@ -217,13 +220,23 @@ impl<'z> Meter<'z> {
                 last_seen: load(&entry[LAST_SEEN]).cast_signed(),
             };
             let mut key = [0; MAX_KEY_LEN];
-            visit(key_of(entry, &mut key), &counters);
+            let key = key_of(entry, &mut key);
+            // A state is an entry's once, and is the first word that changes when it is given away: what
+            // was read before the same state was read again is all of one key.
+            if tag != 0 && load(&entry[STATE]) == tag {
+                visit(key, &counters);
+            }
         }
     }
 
-    /// Visits what was counted since it was visited here before, for each key that has any.
-    pub(crate) fn take_growth(&self, mut visit: impl FnMut(&[u8], &Counters)) {
-        for (_, entry) in self.table.iter() {
+    /// Visits what was counted since it was visited here before, for each key that has any, of the
+    /// entries at these places.
+    pub(crate) fn take_growth(
+        &self,
+        places: Range<usize>,
+        mut visit: impl FnMut(&[u8], &Counters),
+    ) {
+        for entry in self.table.range(places) {
             let growth = take_entry(entry);
             if growth != Counters::default() {
                 let mut key = [0; MAX_KEY_LEN];

@@ -59,8 +59,8 @@ impl<'z, const E: usize> Order<'z, E> {
     /// Adds the entries in use that `added` accepts, and that are not in the list, where their `key`
     /// belongs.
     ///
-    /// It looks at every entry once, and then at those of the list that are newer than the oldest of
-    /// the added.
+    /// It looks at every entry once, and then, unless all that are added are older than the list, at what
+    /// of that is newer than the oldest of them.
     pub(crate) fn insert<K: PartialOrd>(
         &self,
         added: impl Fn(Entry<'z, E>) -> bool,
@@ -70,6 +70,9 @@ impl<'z, const E: usize> Order<'z, E> {
         let (_, mut older) = halves(self.ends);
         while let Some(entry) = self.table.entry(index) {
             let (_, next) = halves(&entry[ORDER]);
+            if self.oldest().is_some_and(|(_, oldest)| key(oldest) > key(entry)) {
+                older = NIL;
+            }
             while let Some(other) = self.table.entry(older)
                 && key(other) > key(entry)
             {

@@ -159,6 +159,26 @@ impl<'z> Zone<'z> {
         totals
     }
 
+    /// What was counted for each key, by the order of the keys, without the lock: nobody waits who counts
+    /// meanwhile.
+    ///
+    /// What is there of a key is all of that key. One that has to make room meanwhile may be there or not.
+    pub fn keys(&self) -> Vec<(Box<[u8]>, Counters)> {
+        let mut keys: Vec<(Box<[u8]>, Counters)> =
+            Vec::with_capacity(self.meter.table.used() as usize);
+        self.meter.for_each(|key, counters| keys.push((key.into(), *counters)));
+        keys.sort_by(|(one, _), (other, _)| one.cmp(other));
+        // One that has made room and has come back was found twice: the last time counts.
+        keys.dedup_by(|later, kept| {
+            let is_same = later.0 == kept.0;
+            if is_same {
+                kept.1 = later.1;
+            }
+            is_same
+        });
+        keys
+    }
+
     /// How many keys lost their entry to another one, or found none.
     pub fn evictions(&self) -> u64 {
         load(self.eviction_count())

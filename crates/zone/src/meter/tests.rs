@@ -11,17 +11,27 @@ fn fill(zone: Zone<'_>) -> Vec<String> {
     keys
 }
 
+/// All growth, some places at a time; that of no key first.
+fn take(zone: Zone<'_>) -> Vec<(Option<Vec<u8>>, Counters)> {
+    let totals = Locked::new(&zone).take_total_growth();
+    let mut taken = vec![(None, totals)];
+    for start in (0..zone.meter_capacity() as usize).step_by(3) {
+        Locked::new(&zone).take_growth(start..start + 3, |key, growth| {
+            taken.push((Some(key.to_vec()), *growth));
+        });
+    }
+    taken.retain(|(_, growth)| *growth != Counters::default());
+    taken
+}
+
 #[test]
 fn growth_is_taken_once() {
     let words = words(2048);
     let zone = metered(&words);
     let acme = Locked::new(&zone).pin(b"acme").unwrap();
     let take = || {
-        let mut taken = Vec::new();
-        Locked::new(&zone).take_growth(|key, growth| {
-            taken.push((key.map(<[u8]>::to_vec), growth.requests[0], growth.bytes));
-        });
-        taken
+        let taken = take(zone).into_iter();
+        taken.map(|(key, growth)| (key, growth.requests[0], growth.bytes)).collect::<Vec<_>>()
     };
     assert_eq!(take(), []);
     zone.count(acme, 0, 100, 1000);
@@ -35,6 +45,22 @@ fn growth_is_taken_once() {
 }
 
 #[test]
+fn growth_is_taken_of_the_places_that_are_asked_for() {
+    let words = words(1024);
+    let zone = metered(&words);
+    let all = fill(zone);
+    let taken = |places| {
+        let mut keys = 0;
+        Locked::new(&zone).take_growth(places, |_, _| keys += 1);
+        keys
+    };
+    let capacity = all.len();
+    assert_eq!([0..0, 3..3, capacity..capacity + 9, capacity + 3..usize::MAX].map(taken), [0; 4]);
+    assert_eq!([taken(0..2), taken(0..3), taken(2..4)], [2, 1, 1]);
+    assert_eq!(taken(0..usize::MAX), capacity - 4);
+}
+
+#[test]
 fn growth_outlives_its_key() {
     let words = words(1024);
     let zone = metered(&words);
@@ -42,11 +68,11 @@ fn growth_outlives_its_key() {
     let take = || {
         let mut taken = Counters::default();
         let mut without_key = Counters::default();
-        Locked::new(&zone).take_growth(|key, growth| {
+        for (key, growth) in take(zone) {
             let of = if key.is_some() { &mut taken } else { &mut without_key };
             of.bytes += growth.bytes;
             of.requests.iter_mut().zip(growth.requests).for_each(|(sum, count)| *sum += count);
-        });
+        }
         [taken, without_key].map(|of| (of.requests[0], of.requests[3], of.bytes))
     };
     let capacity = zone.meter_capacity();
