@@ -1,6 +1,7 @@
 //! Zones: shared memory in which requests are counted.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use secure_link_directives::{Outcome, quote, refuse};
@@ -8,7 +9,7 @@ use secure_link_zone::{Counters, Hints, Locked, MAX_KEY_LEN, Parts, PinnedEntry,
 use thiserror::Error;
 
 use crate::directives::Setting;
-use crate::ffi::{Position, SharedMemory, ZoneChange, random_seed};
+use crate::ffi::{Position, SharedMemory, ZoneChange};
 
 /// Keys that are looked at under the lock before it is given back.
 const KEYS_AT_ONCE: usize = 256;
@@ -208,6 +209,12 @@ impl ZoneConf {
             Some(())
         })?
     }
+}
+
+/// A number that cannot be guessed from outside: of the standard library's hashers, which the system's
+/// random numbers key. nginx's own come of its process id and the time.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 /// Reads `secure_link_hmac_zone name:size`.

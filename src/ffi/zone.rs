@@ -10,8 +10,8 @@ use std::sync::atomic::AtomicU64;
 
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_cycle_t, ngx_int_t, ngx_list_part_t, ngx_pagesize, ngx_parse_offset,
-    ngx_parse_size, ngx_random, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock,
-    ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t, ngx_str_t,
+    ngx_parse_size, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock, ngx_shmtx_unlock,
+    ngx_slab_alloc, ngx_slab_pool_t, ngx_str_t,
 };
 use secure_link_zone::Zone;
 
@@ -166,11 +166,6 @@ impl SharedMemory {
         let _unlock = Unlock(mutex.cast_mut());
         Some(body())
     }
-}
-
-/// A number that is hard to guess from outside.
-pub fn random_seed() -> u64 {
-    (0..4).fold(0, |seed, _| seed << 16 ^ ngx_random() as u64)
 }
 
 unsafe extern "C" fn initialise(zone: *mut ngx_shm_zone_t, running: *mut c_void) -> ngx_int_t {
