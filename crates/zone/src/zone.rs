@@ -67,7 +67,7 @@ pub struct Zone<'z> {
 impl<'z> Zone<'z> {
     /// Makes an empty zone of words that hold anything and that nobody else uses.
     ///
-    /// `seed` is a random number that clients do not know: it keys the hash of the meter's keys.
+    /// `seed` is a random number that clients do not know: it keys the hashes of keys and ids.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl<'z> Zone<'z> {
             false => Meter::none(unused, meter_head),
         };
         let limits = match parts.limit {
-            true => Limits::over(limited)?,
+            true => Limits::over(limited, seed)?,
             false => Limits::none(unused),
         };
         Some(Zone { head, parts, meter, limits })
