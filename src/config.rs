@@ -361,6 +361,9 @@ pub fn finish(conf: &mut Conf<'_>) -> Result<Used, Failed> {
         statsd,
         used,
     } = main;
+    if statsd.is_some() {
+        zones.iter().for_each(|zone| zone.note_sent());
+    }
     // nginx calls the zones once it has their memory, and workers send.
     let main = conf.main()?;
     (main.zones, main.statsd) = (zones, statsd);

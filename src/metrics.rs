@@ -130,13 +130,7 @@ fn thousandths(weight: &[u8]) -> u32 {
 impl<'z> Snapshot<'z> {
     fn take(zone: &'z ZoneConf) -> Option<Self> {
         let words = zone.zone()?;
-        // Before the lock is taken, under which others wait.
-        let room = usize::try_from(words.meter_entries()).unwrap_or(0);
-        let mut keys: Vec<(Box<[u8]>, Counters)> = Vec::with_capacity(room);
-        zone.with_lock(|locked| {
-            locked.for_each_meter(|key, counters| keys.push((key.into(), *counters)));
-        })?;
-        keys.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let keys = words.keys();
         Some(Snapshot {
             zone: &zone.name,
             time: now(),
@@ -153,15 +147,21 @@ fn nonzero(requests: &[u64]) -> impl Iterator<Item = (&'static str, u64)> + '_ {
     words.zip(requests.iter().copied()).filter(|(_, count)| *count > 0)
 }
 
-/// Writes the characters of a text with `write`. Bytes that are not UTF-8 become `\xNN`, as in
-/// nginx's logs, so that keys with different ones stay different keys.
+/// Writes the characters of a text with `write`. Bytes that are not UTF-8 become `\xNN`, and a
+/// backslash becomes two, so that no two keys are written alike: a series would be there twice, which
+/// Prometheus refuses together with all others.
 fn each_character(
     text: &[u8],
     out: &mut fmt::Formatter<'_>,
     mut write: impl FnMut(&mut fmt::Formatter<'_>, char) -> fmt::Result,
 ) -> fmt::Result {
     for chunk in text.utf8_chunks() {
-        chunk.valid().chars().try_for_each(|character| write(out, character))?;
+        for character in chunk.valid().chars() {
+            if character == '\\' {
+                write(out, character)?;
+            }
+            write(out, character)?;
+        }
         for byte in chunk.invalid() {
             format!("\\x{byte:02x}").chars().try_for_each(|character| write(out, character))?;
         }

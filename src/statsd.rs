@@ -5,6 +5,7 @@
 
 use std::cell::OnceCell;
 use std::fmt::Write;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use secure_link::Verdict;
@@ -58,29 +59,23 @@ impl Statsd {
     fn send_zone(&self, zone: &ZoneConf, socket: &UdpSocket) {
         let mut datagram = String::with_capacity(MAX_DATAGRAM);
         let mut line = String::new();
-        // The lock is held while nothing but memory is touched; what is sent is sent after.
-        let mut datagrams = Vec::new();
-        zone.with_lock(|locked| {
-            locked.take_growth(|key, growth| {
-                self.describe(key, growth, &mut |text| {
-                    line.clear();
-                    let _ = write!(line, "{text}");
-                    if datagram.len() + 1 + line.len() > MAX_DATAGRAM && !datagram.is_empty() {
-                        datagrams.push(std::mem::take(&mut datagram));
-                    }
-                    if !datagram.is_empty() {
-                        datagram.push('\n');
-                    }
-                    datagram.push_str(&line);
-                });
+        // If the zone cannot be locked, the rest is sent at the next interval.
+        let _ = zone.take_growth(|key, growth| {
+            self.describe(key, growth, &mut |text| {
+                line.clear();
+                let _ = write!(line, "{text}");
+                if datagram.len() + 1 + line.len() > MAX_DATAGRAM && !datagram.is_empty() {
+                    send(socket, &datagram);
+                    datagram.clear();
+                }
+                if !datagram.is_empty() {
+                    datagram.push('\n');
+                }
+                datagram.push_str(&line);
             });
         });
         if !datagram.is_empty() {
-            datagrams.push(datagram);
-        }
-        for datagram in &datagrams {
-            // A full socket or nobody who listens is no matter of ours.
-            let _ = socket.send(datagram.as_bytes());
+            send(socket, &datagram);
         }
     }
 
@@ -131,6 +126,16 @@ impl Statsd {
                 || self.tags && byte == b'.'
         };
         key.iter().map(|&byte| if keeps(byte) { char::from(byte) } else { '_' }).collect()
+    }
+}
+
+/// Sends a datagram. A full socket or nobody who listens is no matter of ours.
+fn send(socket: &UdpSocket, datagram: &str) {
+    // That nobody listened to the one before is said instead of sending this one, which somebody may
+    // listen to by now.
+    let is_of_another = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    if socket.send(datagram.as_bytes()).is_err_and(is_of_another) {
+        let _ = socket.send(datagram.as_bytes());
     }
 }
 

@@ -1,15 +1,19 @@
 //! Zones: shared memory in which requests are counted.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
 use secure_link_directives::{Outcome, quote, refuse};
-use secure_link_zone::{Hints, Locked, Parts, PinnedEntry, Zone};
+use secure_link_zone::{Counters, Hints, Locked, MAX_KEY_LEN, Parts, PinnedEntry, Zone};
 use thiserror::Error;
 
 use crate::directives::Setting;
-use crate::ffi::{Position, SharedMemory, ZoneChange, random_seed};
+use crate::ffi::{Position, SharedMemory, ZoneChange};
+
+/// Keys that are looked at under the lock before it is given back.
+const KEYS_AT_ONCE: usize = 256;
 
 /// How long a reload waits for a zone's lock, whose holders need it for microseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,8 +28,11 @@ pub struct ZoneConf {
     at: Position,
     is_metered: Cell<bool>,
     is_limiting: Cell<bool>,
+    is_sent: Cell<bool>,
     max_leeway: Cell<i64>,
     pins: RefCell<Vec<Rc<Pins>>>,
+    /// The number by which the zone knows the pins of this configuration.
+    number: Cell<Option<u32>>,
 }
 
 /// The counters of the keys that a configuration names, found once.
@@ -50,6 +57,12 @@ pub enum ZoneError {
          larger size in {at}"
     )]
     TooSmall { name: String, keys: usize, at: Position },
+    /// It has no room for them beside those that requests are still counted for.
+    #[error(
+        "the zone {name} of \"secure_link_hmac_zone\" is too small for {keys} keys beside those of \
+         the running configuration: restart nginx, or use a new zone, in {at}"
+    )]
+    TooSmallForBoth { name: String, keys: usize, at: Position },
     /// It was made for other things.
     #[error(
         "the zone {name} of \"secure_link_hmac_zone\" was made to {made}, and cannot also \
@@ -68,6 +81,11 @@ impl ZoneConf {
     /// Notes that requests are counted here.
     pub fn note_metered(&self) {
         self.is_metered.set(true);
+    }
+
+    /// Notes that what is counted here is sent.
+    pub fn note_sent(&self) {
+        self.is_sent.set(true);
     }
 
     /// The counters of the keys with these ids, found once the zone is there.
@@ -99,12 +117,49 @@ impl ZoneConf {
         self.memory.with_lock(None, || body(&mut Locked::new(zone))).ok()
     }
 
+    /// Visits what was counted since it was visited here before: for each key that has any, and for what
+    /// has no key. `None` if the zone cannot be locked, and what is left is visited the next time.
+    ///
+    /// The lock is given back after some keys, for others to count meanwhile, and nothing is
+    /// allocated under it.
+    pub fn take_growth(&self, mut visit: impl FnMut(Option<&[u8]>, &Counters)) -> Option<()> {
+        let totals = self.with_lock(|locked| locked.take_total_growth())?;
+        if totals != Counters::default() {
+            visit(None, &totals);
+        }
+        let mut keys: Vec<u8> = Vec::with_capacity(KEYS_AT_ONCE * MAX_KEY_LEN);
+        let mut grown: Vec<(usize, Counters)> = Vec::with_capacity(KEYS_AT_ONCE);
+        let capacity = usize::try_from(self.zone()?.meter_capacity()).ok()?;
+        for start in (0..capacity).step_by(KEYS_AT_ONCE) {
+            self.with_lock(|locked| {
+                locked.take_growth(start..start + KEYS_AT_ONCE, |key, growth| {
+                    keys.extend_from_slice(key);
+                    grown.push((key.len(), *growth));
+                });
+            })?;
+            let mut rest = keys.as_slice();
+            for (len, growth) in grown.drain(..) {
+                let (key, others) = rest.split_at_checked(len)?;
+                visit(Some(key), &growth);
+                rest = others;
+            }
+            keys.clear();
+        }
+        Some(())
+    }
+
     /// Makes the zone in new memory, or takes over what the `running` configuration and those
     /// before it left there, and finds the counters of the keys.
     pub fn prepare(&self, running: Option<&ZoneConf>) -> Result<(), ZoneError> {
         let (name, at) = (quote(&self.name), self.at.clone());
         let keys = self.pins.borrow().iter().map(|pins| pins.ids.len()).sum();
-        let too_small = || ZoneError::TooSmall { name: name.clone(), keys, at: at.clone() };
+        let too_small = || {
+            let (name, at) = (name.clone(), at.clone());
+            match running {
+                Some(_) => ZoneError::TooSmallForBoth { name, keys, at },
+                None => ZoneError::TooSmall { name, keys, at },
+            }
+        };
         let needed = Parts { meter: self.is_metered.get(), limit: self.is_limiting.get() };
         match self.zone() {
             Some(zone) => {
@@ -144,10 +199,13 @@ impl ZoneConf {
         let found = self.memory.with_lock(Some(PATIENCE), || {
             let mut locked = Locked::new(zone);
             locked.set_leeway(leeway);
-            self.pin(&mut locked)
+            self.pin(&mut locked, running)
         });
         match found {
-            Ok(Some(())) => Ok(()),
+            Ok(Some(())) => {
+                self.begin_sending(running);
+                Ok(())
+            }
             Ok(None) => Err(too_small()),
             Err(holder) => {
                 Err(ZoneError::Locked { name: quote(&self.name), holder, at: self.at.clone() })
@@ -155,16 +213,36 @@ impl ZoneConf {
         }
     }
 
+    /// Where the running configuration sends nothing, what was counted until now is no growth: sent
+    /// together, it would be a peak that there was not.
+    fn begin_sending(&self, running: Option<&ZoneConf>) {
+        if self.is_sent.get() && running.is_some_and(|running| !running.is_sent.get()) {
+            self.take_growth(|_, _| {});
+        }
+    }
+
     /// Finds the counters of the keys; `None` if there is no room for them.
-    fn pin(&self, locked: &mut Locked<'_>) -> Option<()> {
-        locked.begin_pins();
+    fn pin(&self, locked: &mut Locked<'_>, running: Option<&ZoneConf>) -> Option<()> {
+        let running = running.and_then(|running| running.number.get());
+        self.number.set(Some(locked.begin_pins(running)));
         for pins in self.pins.borrow().iter() {
             let entries: Result<Vec<_>, _> = pins.ids.iter().map(|id| locked.pin(id)).collect();
+            let Ok(entries) = entries else {
+                // What this one has pinned is in nobody's way.
+                locked.begin_pins(running);
+                return None;
+            };
             // Set once: nginx prepares a configuration's zone once.
-            let _ = pins.entries.set(entries.ok()?);
+            let _ = pins.entries.set(entries);
         }
         Some(())
     }
+}
+
+/// A number that cannot be guessed from outside: of the standard library's hashers, which the system's
+/// random numbers key. nginx's own come of its process id and the time.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 /// Reads `secure_link_hmac_zone name:size`.
@@ -205,8 +283,10 @@ pub fn set_zone(setting: &mut Setting<'_, '_>) -> Outcome {
         at: setting.at.clone(),
         is_metered: Cell::new(false),
         is_limiting: Cell::new(false),
+        is_sent: Cell::new(false),
         max_leeway: Cell::new(0),
         pins: RefCell::default(),
+        number: Cell::new(None),
     });
     zone.memory.when_ready(&zone);
     setting.conf.main()?.zones.push(zone);

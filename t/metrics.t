@@ -279,7 +279,28 @@ location /f/ {
     'GET /m',
 ]
 --- response_body_like eval
-[(qr/a file/) x 4, ::counts('', '""', '"granted":1', '"' . 'x' x 128 . '"', '"granted":2', '"\\\\xff\\\\"', '"granted":1')]
+[(qr/a file/) x 4, ::counts('', '""', '"granted":1', '"' . 'x' x 128 . '"', '"granted":2', '"\\\\xff\\\\\\\\"', '"granted":1')]
+
+
+
+=== keys stay apart, also one that looks like what another one is written as
+--- config
+location /f/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_meter ZONE key=$http_x_user;
+}
+--- request eval
+[(map { ::ask('/f/a.txt', 'acme') } 1 .. 4), 'GET /m', 'GET /m?format=prometheus']
+--- more_headers eval
+[(map { "X-User: $_" } "\xff", '\\xff', "\x7f", '\\x7f'), '', '']
+--- response_body_like eval
+my $key = sub { '"' . $_[0] =~ s/B/\\\\/gr . '"', '"granted":1' };
+my $series = sub { my $label = $_[0] =~ s/B/\\\\/gr; qr/secure_link_hmac_requests_total\{zone="\w+",key="\Q$label\E",verdict="granted"\} 1\n/ };
+[
+    (qr/a file/) x 4,
+    ::counts('', map { $key->($_) } 'BBx7f', 'BBxff', '\u007f', 'Bxff'),
+    CORE::join '', map { $series->($_) } 'BBx7f', 'BBxff', 'Bx7f', 'Bxff',
+]
 
 
 

@@ -32,6 +32,13 @@ sub server {
     my ($statsd, %options) = @_;
     my $nginx = NginxServer->new(workers => 4, log_level => 'notice', %options);
     $nginx->write_file('files/a.txt', "a file\n");
+    configure($nginx, $statsd);
+    $nginx->start;
+    return $nginx;
+}
+
+sub configure {
+    my ($nginx, $statsd) = @_;
     $nginx->configure(<<'_END_', http => <<"_END_");
         secure_link_hmac          $arg_st,$arg_ts,$arg_e;
         secure_link_hmac_message  $uri|$arg_ts|$arg_e;
@@ -50,8 +57,6 @@ _END_
         }
         $statsd
 _END_
-    $nginx->start;
-    return $nginx;
 }
 
 sub link_of {
@@ -115,9 +120,10 @@ sub plain {
     };
 }
 
-# A socket that hears what is sent.
+# A socket that hears what is sent, to this port or to any.
 sub listener {
-    my $socket = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1') or die "no socket: $@";
+    my ($port) = @_;
+    my $socket = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1', LocalPort => $port) or die "no socket: $@";
     setsockopt $socket, SOL_SOCKET, SO_RCVBUF, 1 << 20;
     return { socket => $socket, port => $socket->sockport, sums => {}, faults => [], datagrams => 0 };
 }
@@ -226,6 +232,7 @@ subtest 'what is counted when the worker that sends is gone' => sub {
     my $nginx = server("secure_link_hmac_statsd 127.0.0.1:$listener->{port} interval=1h;");
     mkdir "$nginx->{dir}/files/slow" or die $!;
     $nginx->write_file('files/slow/a', 'x' x 150_000);
+    $nginx->wait_for('its workers are there', sub { $nginx->workers == 4 });
     my ($first) = sort { $a <=> $b } $nginx->workers;
     my ($client, @others);
     for (1 .. 100) {
@@ -275,11 +282,61 @@ subtest 'where nobody listens requests are served' => sub {
     unlike $nginx->log, qr/\[(?:warn|error|crit|alert|emerg)\]/, 'and nothing is logged';
     is $nginx->stop, 0, 'nginx ends in order';
 
-    # Who begins to listen then hears what grew since, and it stays in step.
     $nginx = server("secure_link_hmac_statsd 192.0.2.1:8125 interval=100ms;");
     load($nginx, 100, sub { sleep 0.3 });
     is $nginx->get(link_of('/a.txt', 'acme'))->{status}, 200, 'nor does a host that cannot be reached matter';
     unlike $nginx->log, qr/\[(?:error|crit|alert|emerg)\]/, 'and nothing is logged';
+};
+
+subtest 'who begins to listen hears all that is sent from then on' => sub {
+    my $port  = listener()->{port};    # closed again at once
+    my $nginx = server("secure_link_hmac_statsd 127.0.0.1:$port interval=100ms;");
+    my $client = Load->new($nginx);
+    $client->ask(GET => link_of('/a.txt', 'globex'));
+    sleep 0.4;                         # sent to nobody
+    my $listener = listener($port);
+    $client->ask(GET => link_of('/a.txt', 'acme'));
+    hear($listener, 0.4);
+    my %requests = map { /requests/ ? ($_ => $listener->{sums}{$_}) : () } keys %{ $listener->{sums} };
+    is_deeply \%requests, { 'secure_link_hmac.requests|c|#key:acme,verdict:granted' => 1 }, 'the first of it, too';
+    is $nginx->stop, 0, 'nginx ends in order';
+};
+
+subtest 'what is counted before something is sent is no growth' => sub {
+    my $listener = listener();
+    my $on    = "secure_link_hmac_statsd 127.0.0.1:$listener->{port} interval=100ms;";
+    my $nginx = server('');
+    my $acme  = 'secure_link_hmac.requests|c|#key:acme,verdict:granted';
+    my $client = Load->new($nginx);
+    my $count = sub {
+        my ($number) = @_;
+        $client->ask(GET => link_of('/a.txt', 'acme')) for 1 .. $number;
+        sleep 0.1;
+    };
+    $count->(50);
+    configure($nginx, $on);
+    $nginx->reload;
+    $count->(3);
+    hear($listener, 0.4);
+    is $listener->{sums}{$acme}, 3, 'once it is turned on, what is counted from then on is sent';
+
+    configure($nginx, "$on #");
+    $nginx->reload;
+    $count->(4);
+    hear($listener, 0.4);
+    is $listener->{sums}{$acme}, 7, 'a reload with it loses nothing';
+
+    configure($nginx, '');
+    $nginx->reload;
+    $count->(50);
+    configure($nginx, $on);
+    $nginx->reload;
+    hear($listener, 0.4);
+    is $listener->{sums}{$acme}, 7, 'what is counted while it is off is not sent later';
+    $count->(1);
+    hear($listener, 0.4);
+    is $listener->{sums}{$acme}, 8, 'but what is counted after';
+    is $nginx->stop, 0, 'nginx ends in order';
 };
 
 # The real server: its management port tells what it has counted.

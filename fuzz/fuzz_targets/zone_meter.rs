@@ -1,17 +1,18 @@
 //! Counters in a zone, against maps of the standard library.
 #![no_main]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 
 use libfuzzer_sys::fuzz_target;
 use secure_link_zone::{Counters, Hints, Locked, MAX_KEY_LEN, Parts, PinnedEntry, VERDICTS, Zone};
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Entry {
     counters: Counters,
     sent: Counters,
-    pinned: u64,
+    /// The configurations that have pinned it.
+    pinned: HashSet<u32>,
     /// When it was last counted under the lock or made, in steps.
     seen: usize,
 }
@@ -26,16 +27,20 @@ fuzz_target!(|data: &[u8]| {
     let mut pins: Vec<(Vec<u8>, PinnedEntry)> = Vec::new();
     let (mut totals, mut sent_totals, mut left) =
         ([0; VERDICTS], [0; VERDICTS], Counters::default());
-    let (mut evictions, mut configuration, mut now) = (0, 1, 1);
+    let (mut evictions, mut now) = (0, 1);
+    // The number of the configuration that pins, and of the one that was running then.
+    let (mut pinning, mut running) = (1, None);
     for (step, bytes) in data.chunks_exact(4).enumerate() {
         let [what, n, verdict, size] = [0, 1, 2, 3].map(|at| bytes[at]);
         let (verdict, size) = (usize::from(verdict) % VERDICTS, u64::from(size));
         now += i64::from(what >> 6);
-        // Keys of any length, and such that only differ beyond the part that counts.
+        // Keys of any length, none too, and such that only differ beyond the part that counts.
         let mut key = vec![b'a' + n % 24; usize::from(n / 24) * 16];
-        key.push(n);
+        key.extend((n > 0).then_some(n));
         let counted = key[..key.len().min(MAX_KEY_LEN)].to_vec();
-        let is_pinned = |entry: &Entry| entry.pinned != 0 && entry.pinned + 1 >= configuration;
+        let lasting = [Some(pinning), running];
+        let is_pinned =
+            |entry: &Entry| lasting.iter().flatten().any(|number| entry.pinned.contains(number));
         let tally = |entry: &mut Entry| {
             entry.counters.requests[verdict] += 1;
             entry.counters.bytes += size;
@@ -50,7 +55,7 @@ fuzz_target!(|data: &[u8]| {
             }
             let oldest = model
                 .iter()
-                .filter(|(_, entry)| !is_pinned(entry))
+                .filter(|(key, entry)| !key.is_empty() && !is_pinned(entry))
                 .min_by_key(|(_, entry)| (entry.counters.last_seen, entry.seen))
                 .map(|(key, _)| key.clone());
             let Some(gone) = oldest.and_then(|key| model.remove(&key)) else { return false };
@@ -61,15 +66,16 @@ fuzz_target!(|data: &[u8]| {
         let new = Entry { seen: step, ..Entry::default() };
         match what % 8 {
             0 => {
-                configuration += 1;
-                Locked::new(&zone).begin_pins();
+                // The configuration before is running, or has failed, or all of them have ended.
+                running = [Some(pinning), running, None][usize::from(n) % 3];
+                pinning = Locked::new(&zone).begin_pins(running);
             }
             1 => {
                 let fits = room(&mut model);
                 let pin = Locked::new(&zone).pin(&key);
                 assert_eq!(pin.is_ok(), fits);
                 if let Ok(pin) = pin {
-                    model.entry(counted.clone()).or_insert(new).pinned = configuration;
+                    model.entry(counted.clone()).or_insert(new).pinned.insert(pinning);
                     pins.retain(|(key, _)| *key != counted);
                     pins.push((counted, pin));
                 }
@@ -81,7 +87,7 @@ fuzz_target!(|data: &[u8]| {
                         zone.count(pins[at].1, verdict, size, now);
                         tally(entry);
                     }
-                    // Of an older configuration: its processes have ended.
+                    // Of a configuration whose processes have ended.
                     None => drop(pins.swap_remove(at)),
                 }
             }
@@ -91,9 +97,17 @@ fuzz_target!(|data: &[u8]| {
             }
             4 => {
                 let mut growth: HashMap<Option<Vec<u8>>, Counters> = HashMap::new();
-                Locked::new(&zone).take_growth(|key, counters| {
-                    assert!(growth.insert(key.map(<[u8]>::to_vec), *counters).is_none());
-                });
+                let of_none = Locked::new(&zone).take_total_growth();
+                if of_none != Counters::default() {
+                    growth.insert(None, of_none);
+                }
+                // Some places at a time.
+                let step = 1 + usize::from(n);
+                for start in (0..capacity).step_by(step) {
+                    Locked::new(&zone).take_growth(start..start + step, |key, counters| {
+                        assert!(growth.insert(Some(key.to_vec()), *counters).is_none());
+                    });
+                }
                 let mut expected = HashMap::new();
                 let mut rest = std::mem::take(&mut left);
                 for (rest, (total, sent)) in
@@ -123,9 +137,10 @@ fuzz_target!(|data: &[u8]| {
             _ => {
                 Locked::new(&zone).count(&hints, &key, verdict, size, now);
                 if room(&mut model) {
+                    let is_empty = counted.is_empty();
                     let entry = model.entry(counted).or_insert(new);
                     tally(entry);
-                    if entry.pinned == 0 || entry.pinned + 1 < configuration {
+                    if !is_empty && !is_pinned(entry) {
                         entry.seen = step;
                     }
                 } else {
@@ -137,10 +152,8 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!((zone.totals(), zone.evictions()), (totals, evictions));
         assert_eq!(zone.meter_entries(), model.len() as u64);
     }
-    let mut found = HashMap::new();
-    Locked::new(&zone).for_each_meter(|key, counters| {
-        assert!(found.insert(key.to_vec(), *counters).is_none());
-    });
+    let found: HashMap<_, _> =
+        zone.keys().into_iter().map(|(key, counters)| (key.into_vec(), counters)).collect();
     assert_eq!(found, model.into_iter().map(|(key, entry)| (key, entry.counters)).collect());
 });
 

@@ -11,7 +11,7 @@ use std::{io, slice, thread};
 
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_cycle_t, ngx_int_t, ngx_list_part_t, ngx_pagesize, ngx_parse_offset,
-    ngx_parse_size, ngx_pid, ngx_pid_t, ngx_random, ngx_shared_memory_add, ngx_shm_zone_t,
+    ngx_parse_size, ngx_pid, ngx_pid_t, ngx_shared_memory_add, ngx_shm_zone_t,
     ngx_shmtx_force_unlock, ngx_shmtx_trylock, ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
     ngx_str_t,
 };
@@ -275,21 +275,13 @@ fn has_ended(holder: i64) -> bool {
     !is_there && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }
 
-/// A number that is hard to guess from outside.
-pub fn random_seed() -> u64 {
-    (0..4).fold(0, |seed, _| seed << 16 ^ ngx_random() as u64)
-}
-
 unsafe extern "C" fn initialise(zone: *mut ngx_shm_zone_t, running: *mut c_void) -> ngx_int_t {
     guard(Entry::Zone, NGX_ERROR as ngx_int_t, || {
-        // SAFETY: `when_ready` has set the data, which the configuration keeps. What nginx hands
-        // over of the running configuration was set so too, since the zone's tag is ours, or is
-        // null.
+        // SAFETY: `when_ready` has set the data, which the configuration keeps. The other is null, or
+        // the data of the running configuration's zone in the same memory, which has our tag.
         let (conf, running) = unsafe {
-            (
-                zone.as_ref().and_then(|zone| zone.data.cast::<ZoneConf>().as_ref()),
-                running.cast::<ZoneConf>().as_ref(),
-            )
+            let conf = zone.as_ref().and_then(|zone| zone.data.cast::<ZoneConf>().as_ref());
+            (conf, running.cast::<ZoneConf>().as_ref())
         };
         match conf.map(|conf| conf.prepare(running)) {
             Some(Ok(())) => NGX_OK as ngx_int_t,

@@ -2,8 +2,8 @@
 //!
 //! A [`Zone`] is a view of a slice of words. What is counted for configured keys is added to it
 //! without a lock; everything else goes through [`Locked`], which its caller makes while it holds
-//! the one lock there is. Nothing allocates, and nothing is a pointer, so that the words may lie
-//! at another address in each process.
+//! the one lock there is. Nothing allocates but [`Zone::keys`], and nothing is a pointer, so that the
+//! words may lie at another address in each process.
 //!
 //! A process may be killed between any two stores. Each entry becomes valid, and stops being so,
 //! by a single store; all that connects entries (chains, order, heap, free lists) can be made

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
+use crate::sip;
 use crate::table::{self, LINKS, STATE, Table};
 use crate::words::{halves, load, store, store_halves};
 
@@ -17,7 +18,7 @@ const HEAP: usize = 1;
 
 type Entry<'z> = table::Entry<'z, ENTRY>;
 
-/// What a limit is counted for: a uniformly distributed digest.
+/// What a limit is counted for: a digest.
 pub type Id = [u64; 4];
 
 /// What a limit counts. The same [`Id`] under two kinds is two entries.
@@ -60,18 +61,19 @@ pub(crate) struct Limits<'z> {
     heap: &'z [AtomicU64],
     /// Seconds for which links may be good after their expiry.
     leeway: &'z AtomicU64,
+    seed: u64,
 }
 
 impl<'z> Limits<'z> {
     /// `None` if there are too few words.
-    pub(crate) fn over(words: &'z [AtomicU64], leeway: &'z AtomicU64) -> Option<Self> {
+    pub(crate) fn over(words: &'z [AtomicU64], leeway: &'z AtomicU64, seed: u64) -> Option<Self> {
         let (table, heap) = Table::over(words, HEAP)?;
-        Some(Limits { table, heap, leeway })
+        Some(Limits { table, heap, leeway, seed })
     }
 
     /// A part without entries.
     pub(crate) fn none(word: &'z AtomicU64) -> Self {
-        Limits { table: Table::none(word), heap: &[], leeway: word }
+        Limits { table: Table::none(word), heap: &[], leeway: word, seed: 0 }
     }
 
     /// The value of an entry that counts, and its expiry.
@@ -130,7 +132,7 @@ impl<'z> Limits<'z> {
 
     /// Makes all that connects entries again.
     pub(crate) fn rebuild(&self) {
-        self.table.rebuild(hash);
+        self.table.rebuild(|entry| self.hash(entry));
         self.rebuild_heap();
     }
 
@@ -144,8 +146,7 @@ impl<'z> Limits<'z> {
     }
 
     fn find(&self, kind: LimitKind, id: &Id) -> Option<(u32, Entry<'z>)> {
-        let [hash, ..] = *id;
-        self.table.chain(hash).find(|(_, entry)| {
+        self.table.chain(self.hash_of(*id)).find(|(_, entry)| {
             load(&entry[STATE]) == kind as u64
                 && entry.iter().skip(ID).zip(id).all(|(word, part)| load(word) == *part)
         })
@@ -156,7 +157,7 @@ impl<'z> Limits<'z> {
     fn insert(&self, kind: LimitKind, id: &Id, value: u64, until: i64, now: i64) -> Option<()> {
         let (index, entry) = self.table.claim().or_else(|| {
             let (index, entry) = self.at(0).filter(|(_, entry)| self.end_of(entry) < now)?;
-            self.table.retire(index, entry, hash(entry));
+            self.table.retire(index, entry, self.hash(entry));
             // The table has one entry less, and the heap loses its first.
             if let Some((last, entry)) = self.at(self.len()) {
                 self.put(0, last, entry);
@@ -170,7 +171,7 @@ impl<'z> Limits<'z> {
             store(word, *part);
         }
         let place = self.len();
-        self.table.publish(index, entry, hash(entry), kind as u64);
+        self.table.publish(index, entry, self.hash(entry), kind as u64);
         self.put(place, index, entry);
         self.rise(place);
         Some(())
@@ -180,6 +181,16 @@ impl<'z> Limits<'z> {
         store(&entry[EXPIRES_AT], until.cast_unsigned());
         let (_, place) = halves(&entry[LINKS]);
         self.sink(self.rise(place));
+    }
+
+    fn hash(&self, entry: Entry<'z>) -> u64 {
+        let [.., a, b, c, d] = entry;
+        self.hash_of([a, b, c, d].map(load))
+    }
+
+    /// Whoever has a key chooses among ids, and must not be able to find many in one chain.
+    fn hash_of(&self, id: Id) -> u64 {
+        sip::hash([self.seed, !self.seed], id.map(u64::to_le_bytes).as_flattened())
     }
 
     fn len(&self) -> u32 {
@@ -256,10 +267,6 @@ impl<'z> Limits<'z> {
     }
 }
 
-fn hash(entry: Entry<'_>) -> u64 {
-    load(&entry[ID])
-}
-
 fn expires_at(entry: Entry<'_>) -> i64 {
     load(&entry[EXPIRES_AT]).cast_signed()
 }
@@ -274,7 +281,7 @@ fn counts(kind: LimitKind, entry: Entry<'_>, now: i64) -> bool {
 impl Limits<'_> {
     /// The heap has every entry in use, and none above one that ends earlier.
     pub(crate) fn check(&self) {
-        self.table.check(hash);
+        self.table.check(|entry| self.hash(entry));
         for (index, entry) in self.table.iter() {
             let (_, place) = halves(&entry[LINKS]);
             assert!(place < self.len());
@@ -319,6 +326,18 @@ mod tests {
                 assert_eq!(zone.add(kind, &id, 1, 1, 100, 50), Err(Refused::Exhausted));
             }
         }
+    }
+
+    #[test]
+    fn ids_that_are_chosen_alike_share_no_chain() {
+        let words = words(8192);
+        let zone = limited(&words);
+        let alike = |n| [1, 2, 3, n];
+        for n in 0..zone.limit_capacity() {
+            Locked::new(&zone).add(Token, &alike(n), 1, 1, 100, 50).unwrap();
+        }
+        let chain = |n| zone.limits.table.chain(zone.limits.hash_of(alike(n))).count();
+        assert!((0..zone.limit_capacity()).map(chain).max() < Some(12));
     }
 
     #[test]

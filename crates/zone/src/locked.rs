@@ -1,5 +1,6 @@
 //! What needs the lock.
 
+use std::ops::Range;
 use std::thread;
 
 use crate::hints::Hints;
@@ -34,13 +35,13 @@ impl<'z> Locked<'z> {
         *self.zone
     }
 
-    /// Begins the pins of another configuration.
+    /// Begins the pins of another configuration, and returns the number by which it is known.
     ///
-    /// Entries that were pinned by the configuration before stay pinned, for its processes may
-    /// still count into them. Those that it did not pin either may be given to other keys. A
-    /// reload that fails after this counts as a configuration.
-    pub fn begin_pins(&mut self) {
-        self.zone.meter.begin_pins();
+    /// `running` is the number of the configuration that runs, if one does. What that has pinned
+    /// stays pinned, for its processes count into it: also after this one has taken its place, and
+    /// however many do not come to that. All other pins end, whose entries may be given to other keys.
+    pub fn begin_pins(&mut self, running: Option<u32>) -> u32 {
+        self.zone.meter.begin_pins(running)
     }
 
     /// Finds or makes the entry of a key, for counting without the lock.
@@ -56,7 +57,7 @@ impl<'z> Locked<'z> {
     ///
     /// The first [`MAX_KEY_LEN`](crate::MAX_KEY_LEN) bytes of the key count. A new key is given
     /// the entry that was seen least recently if none is free; if all are pinned, the request is
-    /// counted into the totals, and as an eviction.
+    /// counted into the totals, and as an eviction. The entry of the empty key is never given away.
     pub fn count(&mut self, hints: &Hints, key: &[u8], verdict: usize, bytes: u64, now: i64) {
         if verdict < VERDICTS && !self.zone.meter.count(hints, key, verdict, bytes, now) {
             self.zone.count_total(verdict);
@@ -64,19 +65,18 @@ impl<'z> Locked<'z> {
         }
     }
 
-    /// Visits what was counted for each key, in no order.
-    pub fn for_each_meter(&self, visit: impl FnMut(&[u8], &Counters)) {
-        self.zone.meter.for_each(visit);
+    /// What totals, and keys that had to make room, have grown by since that was taken here before.
+    pub fn take_total_growth(&mut self) -> Counters {
+        self.zone.take_totals()
     }
 
-    /// Visits what was counted since it was visited here before, for each key that has any, and
-    /// first, without a key, for what was counted in totals and for keys that had to make room.
-    pub fn take_growth(&mut self, mut visit: impl FnMut(Option<&[u8]>, &Counters)) {
-        let growth = self.zone.take_totals();
-        if growth != Counters::default() {
-            visit(None, &growth);
-        }
-        self.zone.meter.take_growth(|key, growth| visit(Some(key), growth));
+    /// Visits what was counted since it was visited here before, for each key that has any.
+    ///
+    /// It looks at the entries at these places, of [`Zone::meter_capacity`]. Whoever takes some at a time
+    /// gives the lock back in between, and misses nothing: the growth of a key that has to make room
+    /// meanwhile is in [`take_total_growth`](Self::take_total_growth) the next time.
+    pub fn take_growth(&mut self, places: Range<usize>, visit: impl FnMut(&[u8], &Counters)) {
+        self.zone.meter.take_growth(places, visit);
     }
 
     /// Says for how many seconds after their expiry links may be good, by the largest leeway that

@@ -3,18 +3,20 @@
 use std::cell::Cell;
 use std::fmt;
 use std::iter;
+use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 
 use crate::hints::Hints;
 use crate::order::{ORDER, Order};
 use crate::table::{self, LINKS, STATE, Table};
-use crate::words::{add, bytes_as_words, exchange, load, raise, store};
+use crate::words::{add, bytes_as_words, exchange, halves, load, raise, store, store_halves};
 use crate::{MAX_KEY_LEN, VERDICTS, sip};
 
 /// The zone's clock when the entry was last counted into under the lock. It orders entries that
 /// were last seen in the same second.
 const STAMP: usize = 3;
-/// The last configuration that pinned the entry; 0 if none did.
+/// The last configuration that pinned the entry, 0 if none did, in the low half. In the high half the
+/// one that was running then, if that had pinned it too.
 const PINNED: usize = 4;
 /// The key's [`name`].
 const NAME: usize = 5;
@@ -71,8 +73,9 @@ pub(crate) struct Meter<'z> {
     /// Counts entries as they are made and counted into; an entry's state is its value when the
     /// entry was made.
     clock: &'z AtomicU64,
-    /// The number of the configuration that pins, from 1 on.
-    configuration: &'z AtomicU64,
+    /// The number of the configuration that pins, from 1 on, in the low half. In the high half that of
+    /// the one that was running when it began to, 0 if none was.
+    configurations: &'z AtomicU64,
     evictions: &'z AtomicU64,
     /// Bytes, then requests by verdict.
     left: &'z [AtomicU64],
@@ -82,7 +85,7 @@ pub(crate) struct Meter<'z> {
 /// The zone's words that a meter uses.
 pub(crate) struct MeterHead<'z> {
     pub(crate) clock: &'z AtomicU64,
-    pub(crate) configuration: &'z AtomicU64,
+    pub(crate) configurations: &'z AtomicU64,
     pub(crate) evictions: &'z AtomicU64,
     pub(crate) left: &'z [AtomicU64],
     pub(crate) seed: u64,
@@ -102,9 +105,9 @@ impl<'z> Meter<'z> {
     }
 
     fn new(ends: &'z AtomicU64, table: Table<'z, ENTRY>, head: MeterHead<'z>) -> Self {
-        let MeterHead { clock, configuration, evictions, left, seed } = head;
+        let MeterHead { clock, configurations, evictions, left, seed } = head;
         let order = Order::new(ends, table);
-        Meter { table, order, clock, configuration, evictions, left, seed }
+        Meter { table, order, clock, configurations, evictions, left, seed }
     }
 
     /// Counts a request, unless the entry was given to another key.
@@ -167,32 +170,45 @@ impl<'z> Meter<'z> {
         Some((index, entry))
     }
 
-    /// Finds or makes the entry of a key, and keeps it for this configuration and the next.
+    /// Finds or makes the entry of a key, and keeps it for this configuration.
     pub(crate) fn pin(&self, key: &[u8]) -> Result<PinnedEntry, Full> {
         let key = counted(key);
         let name = name(self.seed, key);
-        let configuration = load(self.configuration);
+        let (pinning, running) = halves(self.configurations);
         let (index, entry) = match self.find(key, name) {
             Some((index, entry)) => {
                 if !self.is_pinned(entry) {
                     self.order.remove(entry);
                 }
-                store(&entry[PINNED], configuration);
+                let (last, before) = halves(&entry[PINNED]);
+                // Should this configuration come to nothing, the entry is still the other's.
+                let kept = if last == running || before == running { running } else { 0 };
+                store_halves(&entry[PINNED], pinning, kept);
                 (index, entry)
             }
-            None => self.insert(key, name, configuration).ok_or(Full)?,
+            None => self.insert(key, name, pinning).ok_or(Full)?,
         };
         Ok(PinnedEntry { index, tag: load(&entry[STATE]) })
     }
 
-    /// Begins the pins of another configuration.
-    pub(crate) fn begin_pins(&self) {
-        store(self.configuration, load(self.configuration) + 1);
-        self.rebuild_order();
+    /// Begins the pins of another configuration, and returns its number.
+    pub(crate) fn begin_pins(&self, running: Option<u32>) -> u32 {
+        let before = halves(self.configurations);
+        // Of all others the entries may have been given away.
+        let running = running.filter(|number| [before.0, before.1].contains(number)).unwrap_or(0);
+        let now = (before.0.wrapping_add(1).max(1), running);
+        store_halves(self.configurations, now.0, now.1);
+        self.order.insert(
+            |entry| pin_lasts(entry, before) && !self.is_pinned(entry),
+            |entry| (load(&entry[LAST_SEEN]), load(&entry[STAMP])),
+        );
+        now.0
     }
 
+    /// Visits the keys, without the lock. An entry that is given to another key meanwhile is left out.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&[u8], &Counters)) {
         for (_, entry) in self.table.iter() {
+            let tag = load(&entry[STATE]);
             let mut requests = [0; VERDICTS];
             for (count, word) in requests.iter_mut().zip(entry.iter().skip(REQUESTS)) {
                 *count = load(word);
@@ -204,13 +220,23 @@ impl<'z> Meter<'z> {
                 last_seen: load(&entry[LAST_SEEN]).cast_signed(),
             };
             let mut key = [0; MAX_KEY_LEN];
-            visit(key_of(entry, &mut key), &counters);
+            let key = key_of(entry, &mut key);
+            // A state is an entry's once, and is the first word that changes when it is given away: what
+            // was read before the same state was read again is all of one key.
+            if tag != 0 && load(&entry[STATE]) == tag {
+                visit(key, &counters);
+            }
         }
     }
 
-    /// Visits what was counted since it was visited here before, for each key that has any.
-    pub(crate) fn take_growth(&self, mut visit: impl FnMut(&[u8], &Counters)) {
-        for (_, entry) in self.table.iter() {
+    /// Visits what was counted since it was visited here before, for each key that has any, of the
+    /// entries at these places.
+    pub(crate) fn take_growth(
+        &self,
+        places: Range<usize>,
+        mut visit: impl FnMut(&[u8], &Counters),
+    ) {
+        for entry in self.table.range(places) {
             let growth = take_entry(entry);
             if growth != Counters::default() {
                 let mut key = [0; MAX_KEY_LEN];
@@ -257,10 +283,10 @@ impl<'z> Meter<'z> {
         }
     }
 
-    /// Whether a running configuration may count into the entry without the lock.
+    /// Whether a configuration may count into the entry without the lock, or it is that of the
+    /// empty key.
     fn is_pinned(&self, entry: Entry<'z>) -> bool {
-        let pinned = load(&entry[PINNED]);
-        pinned != 0 && pinned + 1 >= load(self.configuration)
+        pin_lasts(entry, halves(self.configurations))
     }
 
     fn find(&self, key: &[u8], name: u64) -> Option<(u32, Entry<'z>)> {
@@ -269,7 +295,7 @@ impl<'z> Meter<'z> {
     }
 
     /// Makes an entry, in place of the one that was seen least recently if none is free.
-    fn insert(&self, key: &[u8], name: u64, pinned: u64) -> Option<(u32, Entry<'z>)> {
+    fn insert(&self, key: &[u8], name: u64, pinned: u32) -> Option<(u32, Entry<'z>)> {
         let (index, entry) = self.table.claim().or_else(|| {
             let (index, entry) = self.order.oldest()?;
             self.order.remove(entry);
@@ -291,10 +317,10 @@ impl<'z> Meter<'z> {
             store(at, word);
         }
         store(&entry[STAMP], tag);
-        store(&entry[PINNED], pinned);
+        store_halves(&entry[PINNED], pinned, 0);
         store(&entry[NAME], name);
         self.table.publish(index, entry, hash(name), tag);
-        if pinned == 0 {
+        if !self.is_pinned(entry) {
             self.order.push(index, entry);
         }
         Some((index, entry))
@@ -305,6 +331,15 @@ impl<'z> Meter<'z> {
         store(self.clock, time);
         time
     }
+}
+
+/// Whether an entry stays, of the configuration that pins and the one that runs: if one of them has
+/// pinned it, or if it is that of the empty key, whose counters are shown in one sum with the totals,
+/// which may not fall.
+fn pin_lasts(entry: Entry<'_>, (pinning, running): (u32, u32)) -> bool {
+    let (last, before) = halves(&entry[PINNED]);
+    let lasts = |number| number != 0 && (number == pinning || number == running);
+    lasts(last) || lasts(before) || key_len(load(&entry[NAME])) == 0
 }
 
 /// The bytes of a key that count.

@@ -1,5 +1,6 @@
 //! The order in which entries were seen: a list with two ends, of indices.
 
+use std::cmp::Reverse;
 use std::mem;
 use std::sync::atomic::AtomicU64;
 
@@ -36,10 +37,7 @@ impl<'z, const E: usize> Order<'z, E> {
 
     /// Adds an entry at the newest end.
     pub(crate) fn push(&self, index: u32, entry: Entry<'z, E>) {
-        let (_, newest) = halves(self.ends);
-        store_halves(&entry[ORDER], newest, NIL);
-        self.set_newer(newest, index);
-        self.set_older(NIL, index);
+        self.insert_after(halves(self.ends).1, index, entry);
     }
 
     pub(crate) fn remove(&self, entry: Entry<'z, E>) {
@@ -54,9 +52,58 @@ impl<'z, const E: usize> Order<'z, E> {
         listed: impl Fn(Entry<'z, E>) -> bool,
         key: impl Fn(Entry<'z, E>) -> K,
     ) {
-        // Merge sort: `sorted[n]` is empty or a list of 2^n entries, linked to the newer.
+        store_halves(self.ends, NIL, NIL);
+        self.insert(listed, key);
+    }
+
+    /// Adds the entries in use that `added` accepts, and that are not in the list, where their `key`
+    /// belongs.
+    ///
+    /// It looks at every entry once, and then, unless all that are added are older than the list, at what
+    /// of that is newer than the oldest of them.
+    pub(crate) fn insert<K: PartialOrd>(
+        &self,
+        added: impl Fn(Entry<'z, E>) -> bool,
+        key: impl Fn(Entry<'z, E>) -> K,
+    ) {
+        let mut index = self.sort(added, &|entry| Reverse(key(entry)));
+        let (_, mut older) = halves(self.ends);
+        while let Some(entry) = self.table.entry(index) {
+            let (_, next) = halves(&entry[ORDER]);
+            if self.oldest().is_some_and(|(_, oldest)| key(oldest) > key(entry)) {
+                older = NIL;
+            }
+            while let Some(other) = self.table.entry(older)
+                && key(other) > key(entry)
+            {
+                older = halves(&other[ORDER]).0;
+            }
+            self.insert_after(older, index, entry);
+            (older, index) = (index, next);
+        }
+    }
+
+    /// Adds an entry beside one of the list, or at the oldest end.
+    fn insert_after(&self, older: u32, index: u32, entry: Entry<'z, E>) {
+        let newer = match self.table.entry(older) {
+            Some(older) => halves(&older[ORDER]).1,
+            None => halves(self.ends).0,
+        };
+        store_halves(&entry[ORDER], older, newer);
+        self.set_newer(older, index);
+        self.set_older(newer, index);
+    }
+
+    /// Sorts the entries in use that `wanted` accepts by rising `key`. Returns the first of a list that
+    /// is linked to the newer only.
+    fn sort<K: PartialOrd>(
+        &self,
+        wanted: impl Fn(Entry<'z, E>) -> bool,
+        key: &impl Fn(Entry<'z, E>) -> K,
+    ) -> u32 {
+        // Merge sort: `sorted[n]` is empty or a list of 2^n entries.
         let mut sorted = [NIL; 32];
-        for (index, entry) in self.table.iter().filter(|(_, entry)| listed(entry)) {
+        for (index, entry) in self.table.iter().filter(|(_, entry)| wanted(entry)) {
             store_halves(&entry[ORDER], NIL, NIL);
             let mut list = index;
             for slot in &mut sorted {
@@ -65,17 +112,10 @@ impl<'z, const E: usize> Order<'z, E> {
                     *slot = list;
                     break;
                 }
-                list = self.merge(other, list, &key);
+                list = self.merge(other, list, key);
             }
         }
-        let mut at = sorted.into_iter().fold(NIL, |list, other| self.merge(other, list, &key));
-
-        store_halves(self.ends, NIL, NIL);
-        while let Some(entry) = self.table.entry(at) {
-            let (_, newer) = halves(&entry[ORDER]);
-            self.push(at, entry);
-            at = newer;
-        }
+        sorted.into_iter().fold(NIL, |list, other| self.merge(other, list, key))
     }
 
     /// Merges two lists that are linked to the newer only, the first of two equals from `a`.

@@ -1,6 +1,7 @@
 //! A hash table of entries of `E` words, with chains of indices.
 
 use std::iter;
+use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 
 use crate::words::{NIL, halves, load, store, store_halves};
@@ -64,6 +65,13 @@ impl<'z, const E: usize> Table<'z, E> {
     /// All entries in use, in no order.
     pub(crate) fn iter(self) -> impl Iterator<Item = (u32, Entry<'z, E>)> {
         (0..).zip(self.entries).filter(|(_, entry)| load(&entry[STATE]) != 0)
+    }
+
+    /// The entries in use at some places.
+    pub(crate) fn range(self, places: Range<usize>) -> impl Iterator<Item = Entry<'z, E>> {
+        let end = places.end.min(self.entries.len());
+        let entries = self.entries.get(places.start.min(end)..end).unwrap_or_default();
+        entries.iter().filter(|entry| load(&entry[STATE]) != 0)
     }
 
     /// The entries in use whose hash may be `hash`.

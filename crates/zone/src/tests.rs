@@ -1,8 +1,8 @@
 //! What holds for the zone as a whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use crate::{Counters, Hints, Id, Locked, Parts, TooSmall, VERDICTS, Zone};
@@ -29,9 +29,11 @@ pub(crate) fn limited(words: &[AtomicU64]) -> Zone<'_> {
 /// What is counted for each key.
 pub(crate) fn keys(zone: Zone<'_>) -> HashMap<Vec<u8>, Counters> {
     let mut keys = HashMap::new();
-    Locked::new(&zone).for_each_meter(|key, counters| {
+    zone.meter.for_each(|key, counters| {
         assert!(keys.insert(key.to_vec(), *counters).is_none(), "a key has two entries");
     });
+    let sorted: BTreeMap<_, _> = keys.iter().map(|(key, counters)| (&**key, *counters)).collect();
+    assert!(zone.keys().iter().map(|(key, counters)| (&**key, *counters)).eq(sorted));
     keys
 }
 
@@ -214,6 +216,62 @@ fn processes_that_count_at_once_lose_nothing() {
         assert_eq!(counters.bytes, 3 * requests);
         assert!(counters.first_seen > 0 && counters.last_seen > (4 * ROUNDS - 20) as i64);
     }
+}
+
+/// Counts keys `n`, which `key` makes of numbers, while `read` reads them again and again. Each is told
+/// by what is counted for it, once in its life.
+fn read_while_counting(zone: Zone<'_>, key: impl Fn(u64) -> u64 + Send, read: impl Fn(Zone<'_>)) {
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in (1..400_000).map(key) {
+                let (verdict, now) = (n as usize % VERDICTS, n as i64);
+                let mut locked = Locked::new(&zone);
+                locked.count(&Hints::default(), n.to_string().as_bytes(), verdict, n, now);
+            }
+            is_done.store(true, Ordering::Relaxed);
+        });
+        while !is_done.load(Ordering::Relaxed) {
+            read(zone);
+        }
+    });
+}
+
+#[test]
+fn what_is_read_while_others_count_is_all_of_one_key() {
+    let words = words(1024);
+    let zone = metered(&words);
+    // Every key is new.
+    read_while_counting(
+        zone,
+        |n| n,
+        |zone| {
+            for (key, counters) in zone.keys() {
+                let n: u64 = str::from_utf8(&key).unwrap().parse().unwrap();
+                let mut requests = [0; VERDICTS];
+                requests[n as usize % VERDICTS] = 1;
+                // It is there before the first request is counted.
+                assert!([requests, [0; VERDICTS]].contains(&counters.requests), "{n}");
+                assert!([0, n].contains(&counters.bytes), "{n}: {counters:?}");
+                assert!([0, n as i64].contains(&counters.first_seen), "{n}: {counters:?}");
+            }
+        },
+    );
+}
+
+#[test]
+fn a_key_is_read_once_though_it_comes_back_meanwhile() {
+    let words = words(1024);
+    let zone = metered(&words);
+    // Each comes back soon after it has made room for others, in the place of the next.
+    let keys = zone.meter_capacity() + 2;
+    read_while_counting(
+        zone,
+        |n| 1 + n % keys,
+        |zone| {
+            assert!(zone.keys().windows(2).all(|two| two[0].0 < two[1].0));
+        },
+    );
 }
 
 #[test]

@@ -18,7 +18,7 @@ const SEED: usize = 3;
 /// 1 while the lock's holder changes the zone, and after it was killed.
 const DIRTY: usize = 4;
 const CLOCK: usize = 5;
-const CONFIGURATION: usize = 6;
+const CONFIGURATIONS: usize = 6;
 const EVICTIONS: usize = 7;
 const REPORTED: usize = 8;
 const TOTALS: usize = 9;
@@ -69,7 +69,7 @@ pub struct Zone<'z> {
 impl<'z> Zone<'z> {
     /// Makes an empty zone of words that hold anything and that nobody else uses.
     ///
-    /// `seed` is a random number that clients do not know: it keys the hash of the meter's keys.
+    /// `seed` is a random number that clients do not know: it keys the hashes of keys and ids.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl<'z> Zone<'z> {
         store(&head[LENGTH], words.len() as u64);
         store(&head[PARTS], u64::from(parts.meter) | u64::from(parts.limit) << 1);
         store(&head[SEED], seed);
-        store(&head[CONFIGURATION], 1);
+        store(&head[CONFIGURATIONS], 1);
         let zone = Zone::over(words, parts, seed).ok_or(TooSmall)?;
         zone.meter.rebuild();
         zone.limits.rebuild();
@@ -114,7 +114,7 @@ impl<'z> Zone<'z> {
         let unused = &head[HEAD - 1];
         let meter_head = MeterHead {
             clock: &head[CLOCK],
-            configuration: &head[CONFIGURATION],
+            configurations: &head[CONFIGURATIONS],
             evictions: &head[EVICTIONS],
             left: head.get(LEFT..LEFT + 1 + VERDICTS)?,
             seed,
@@ -124,7 +124,7 @@ impl<'z> Zone<'z> {
             false => Meter::none(unused, meter_head),
         };
         let limits = match parts.limit {
-            true => Limits::over(limited, &head[LEEWAY])?,
+            true => Limits::over(limited, &head[LEEWAY], seed)?,
             false => Limits::none(unused),
         };
         Some(Zone { head, parts, meter, limits })
@@ -144,8 +144,8 @@ impl<'z> Zone<'z> {
 
     /// Counts a request of a pinned key, at `now` in unix seconds: additions only, no search.
     ///
-    /// If the entry was given to another key since, which needs two further configurations
-    /// without this key, the request is counted into the totals.
+    /// If the entry was given to another key since, which needs that the configuration that runs
+    /// and the one that follows it are without this key, the request is counted into the totals.
     pub fn count(&self, pinned: PinnedEntry, verdict: usize, bytes: u64, now: i64) {
         if verdict < VERDICTS && !self.meter.count_pinned(pinned, verdict, bytes, now) {
             self.count_total(verdict);
@@ -159,6 +159,26 @@ impl<'z> Zone<'z> {
             *total = load(word);
         }
         totals
+    }
+
+    /// What was counted for each key, by the order of the keys, without the lock: nobody waits who counts
+    /// meanwhile.
+    ///
+    /// What is there of a key is all of that key. One that has to make room meanwhile may be there or not.
+    pub fn keys(&self) -> Vec<(Box<[u8]>, Counters)> {
+        let mut keys: Vec<(Box<[u8]>, Counters)> =
+            Vec::with_capacity(self.meter.table.used() as usize);
+        self.meter.for_each(|key, counters| keys.push((key.into(), *counters)));
+        keys.sort_by(|(one, _), (other, _)| one.cmp(other));
+        // One that has made room and has come back was found twice: the last time counts.
+        keys.dedup_by(|later, kept| {
+            let is_same = later.0 == kept.0;
+            if is_same {
+                kept.1 = later.1;
+            }
+            is_same
+        });
+        keys
     }
 
     /// How many keys lost their entry to another one, or found none.

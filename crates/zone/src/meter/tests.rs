@@ -11,17 +11,27 @@ fn fill(zone: Zone<'_>) -> Vec<String> {
     keys
 }
 
+/// All growth, some places at a time; that of no key first.
+fn take(zone: Zone<'_>) -> Vec<(Option<Vec<u8>>, Counters)> {
+    let totals = Locked::new(&zone).take_total_growth();
+    let mut taken = vec![(None, totals)];
+    for start in (0..zone.meter_capacity() as usize).step_by(3) {
+        Locked::new(&zone).take_growth(start..start + 3, |key, growth| {
+            taken.push((Some(key.to_vec()), *growth));
+        });
+    }
+    taken.retain(|(_, growth)| *growth != Counters::default());
+    taken
+}
+
 #[test]
 fn growth_is_taken_once() {
     let words = words(2048);
     let zone = metered(&words);
     let acme = Locked::new(&zone).pin(b"acme").unwrap();
     let take = || {
-        let mut taken = Vec::new();
-        Locked::new(&zone).take_growth(|key, growth| {
-            taken.push((key.map(<[u8]>::to_vec), growth.requests[0], growth.bytes));
-        });
-        taken
+        let taken = take(zone).into_iter();
+        taken.map(|(key, growth)| (key, growth.requests[0], growth.bytes)).collect::<Vec<_>>()
     };
     assert_eq!(take(), []);
     zone.count(acme, 0, 100, 1000);
@@ -35,6 +45,22 @@ fn growth_is_taken_once() {
 }
 
 #[test]
+fn growth_is_taken_of_the_places_that_are_asked_for() {
+    let words = words(1024);
+    let zone = metered(&words);
+    let all = fill(zone);
+    let taken = |places| {
+        let mut keys = 0;
+        Locked::new(&zone).take_growth(places, |_, _| keys += 1);
+        keys
+    };
+    let capacity = all.len();
+    assert_eq!([0..0, 3..3, capacity..capacity + 9, capacity + 3..usize::MAX].map(taken), [0; 4]);
+    assert_eq!([taken(0..2), taken(0..3), taken(2..4)], [2, 1, 1]);
+    assert_eq!(taken(0..usize::MAX), capacity - 4);
+}
+
+#[test]
 fn growth_outlives_its_key() {
     let words = words(1024);
     let zone = metered(&words);
@@ -42,11 +68,11 @@ fn growth_outlives_its_key() {
     let take = || {
         let mut taken = Counters::default();
         let mut without_key = Counters::default();
-        Locked::new(&zone).take_growth(|key, growth| {
+        for (key, growth) in take(zone) {
             let of = if key.is_some() { &mut taken } else { &mut without_key };
             of.bytes += growth.bytes;
             of.requests.iter_mut().zip(growth.requests).for_each(|(sum, count)| *sum += count);
-        });
+        }
         [taken, without_key].map(|of| (of.requests[0], of.requests[3], of.bytes))
     };
     let capacity = zone.meter_capacity();
@@ -208,6 +234,30 @@ fn pinned_keys_are_never_evicted_and_fill_the_zone() {
 }
 
 #[test]
+fn the_empty_key_is_never_evicted() {
+    let words = words(1024);
+    let zone = metered(&words);
+    let count =
+        |key: &str, now| Locked::new(&zone).count(&Hints::default(), key.as_bytes(), 0, 1, now);
+    count("", 1);
+    for n in 0..1000 {
+        count(&format!("{n}"), 2 + n);
+    }
+    zone.meter.check();
+    assert_eq!(keys(zone)[b"".as_slice()].requests[0], 1);
+    // Nor when a configuration has pinned it that has ended.
+    Locked::new(&zone).pin(b"").unwrap();
+    Locked::new(&zone).begin_pins(None);
+    for n in 0..1000 {
+        count(&format!("again {n}"), 2000 + n);
+    }
+    zone.meter.check();
+    assert_eq!(keys(zone)[b"".as_slice()].requests[0], 1);
+    count("", 4000);
+    assert_eq!(keys(zone)[b"".as_slice()].requests[0], 2);
+}
+
+#[test]
 fn a_key_that_was_counted_keeps_its_counters_when_pinned() {
     let words = words(1024);
     let zone = metered(&words);
@@ -225,9 +275,10 @@ fn a_key_that_was_counted_keeps_its_counters_when_pinned() {
 fn a_pin_lasts_for_its_configuration_and_the_next() {
     let words = words(1024);
     let zone = metered(&words);
+    let running = Cell::new(None);
     let pin = |keys: &[&str]| {
         let mut locked = Locked::new(&zone);
-        locked.begin_pins();
+        running.set(Some(locked.begin_pins(running.get())));
         keys.iter().map(|key| locked.pin(key.as_bytes()).unwrap()).collect::<Vec<_>>()
     };
     let flood = |from: u64| {
@@ -261,6 +312,65 @@ fn a_pin_lasts_for_its_configuration_and_the_next() {
 }
 
 #[test]
+fn a_configuration_that_runs_keeps_its_pins_however_many_others_fail() {
+    let words = words(1024);
+    let zone = metered(&words);
+    let begin = |running, keys: &[&str]| {
+        let mut locked = Locked::new(&zone);
+        let number = locked.begin_pins(running);
+        let pins = keys.iter().map(|key| locked.pin(key.as_bytes()).unwrap()).collect::<Vec<_>>();
+        (Some(number), pins)
+    };
+    let flood = |from: u64| {
+        for n in from..from + 100 {
+            let (key, now) = (format!("{n}"), 2 + n as i64);
+            Locked::new(&zone).count(&Hints::default(), key.as_bytes(), 0, 1, now);
+        }
+        zone.meter.check();
+        keys(zone)
+    };
+    let (running, pins) = begin(None, &["both", "running"]);
+    for (failed, from) in (0..5).zip((0..).step_by(100)) {
+        let both = if failed == 0 { "both" } else { "-" };
+        begin(running, &[both, &format!("failed {failed}")]);
+        let keys = flood(from);
+        for key in ["both", "running", &format!("failed {failed}")] {
+            assert!(keys.contains_key(key.as_bytes()), "{key}");
+        }
+        // What failed before it keeps nothing.
+        assert!(!keys.contains_key(format!("failed {}", failed - 1).as_bytes()));
+    }
+    for pin in &pins {
+        zone.count(*pin, 0, 1, 1000);
+    }
+    assert_eq!(zone.totals(), [0; VERDICTS]);
+
+    // Once one takes its place, it stays for as long as that one is the last.
+    let (next, _) = begin(running, &["both"]);
+    assert!(flood(1000).contains_key(b"running".as_slice()));
+    begin(next, &["both"]);
+    let keys = flood(2000);
+    assert!(!keys.contains_key(b"running".as_slice()));
+    assert_eq!(keys[b"both".as_slice()].requests[0], 1);
+}
+
+#[test]
+fn only_a_configuration_that_may_run_keeps_pins() {
+    let words = words(1024);
+    let zone = metered(&words);
+    Locked::new(&zone).pin(b"acme").unwrap();
+    for running in [Some(0), Some(7), Some(u32::MAX)] {
+        Locked::new(&zone).begin_pins(running);
+        zone.meter.check();
+        // Its entry may have been given away, and is in no order of those that are kept.
+        Locked::new(&zone).begin_pins(Some(1));
+        zone.meter.check();
+    }
+    fill(zone);
+    assert!(!keys(zone).contains_key(b"acme".as_slice()));
+}
+
+#[test]
 fn keys_no_longer_pinned_are_evicted_by_when_they_were_seen() {
     let words = words(1024);
     let zone = metered(&words);
@@ -271,8 +381,8 @@ fn keys_no_longer_pinned_are_evicted_by_when_they_were_seen() {
     for n in 2..zone.meter_capacity() {
         Locked::new(&zone).count(&Hints::default(), format!("{n}").as_bytes(), 0, 1, 10);
     }
-    Locked::new(&zone).begin_pins();
-    Locked::new(&zone).begin_pins();
+    Locked::new(&zone).begin_pins(None);
+    zone.meter.check_sorted();
     Locked::new(&zone).count(&Hints::default(), b"a", 0, 0, 60);
     assert!(!keys(zone).contains_key(b"old".as_slice()));
     for n in 2..zone.meter_capacity() {
@@ -288,7 +398,7 @@ fn a_zone_without_a_meter_counts_into_the_totals() {
     let words = words(1024);
     let zone = Zone::create(&words, crate::Parts { meter: false, limit: true }, 1).unwrap();
     assert_eq!(Locked::new(&zone).pin(b"acme"), Err(Full));
-    Locked::new(&zone).begin_pins();
+    Locked::new(&zone).begin_pins(None);
     Locked::new(&zone).count(&Hints::default(), b"acme", 2, 0, 1);
     assert_eq!((zone.totals()[2], zone.meter_entries(), keys(zone).len()), (1, 0, 0));
 }

@@ -303,7 +303,21 @@ fn a_killed_pin_loses_no_pin() {
 #[test]
 fn a_killed_begin_of_pins_loses_no_pin() {
     let words = small();
-    killed_everywhere(&words, fill, |locked, _| locked.begin_pins(), check_pins);
+    killed_everywhere(&words, fill, |locked, _| locked.begin_pins(Some(1)), check_pins);
+}
+
+#[test]
+fn pins_begin_without_a_store_for_each_key() {
+    for len in [960, 9600] {
+        let words = words(len);
+        let zone = Zone::create(&words, BOTH, 3).unwrap();
+        fill(&mut Locked::new(&zone));
+        // Of the keys that are not pinned none moves, and of those that were, none ends.
+        assert!(killed_at(4, || Locked::new(&zone).begin_pins(Some(1))).is_some(), "{len} words");
+        let zone = repaired(zone);
+        assert!(killed_at(4, || Locked::new(&zone).begin_pins(Some(1))).is_some(), "{len} words");
+        zone.meter.check();
+    }
 }
 
 #[test]

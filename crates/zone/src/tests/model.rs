@@ -7,7 +7,8 @@ use crate::{Counters, Hints, LimitKind, Locked, PinnedEntry, Refused, VERDICTS};
 
 struct Metered {
     counters: Counters,
-    pinned: u64,
+    /// The configurations that have pinned it.
+    pinned: Vec<u32>,
     /// When it was last counted under the lock; the key of the order of eviction.
     seen: u64,
 }
@@ -22,13 +23,19 @@ fn a_meter_counts_and_evicts_as_its_model() {
         let capacity = zone.meter_capacity() as usize;
         let mut model: HashMap<String, Metered> = HashMap::new();
         let mut pins: Vec<(String, PinnedEntry)> = Vec::new();
-        let (mut totals, mut evictions, mut configuration) = ([0; VERDICTS], 0, 1);
+        let (mut totals, mut evictions) = ([0; VERDICTS], 0);
+        // The number of the configuration that pins, and of the one that was running then.
+        let (mut pinning, mut running) = (1, None);
         for step in 0..6000 {
             let now = 1 + step / 3;
             let verdict = random.below(VERDICTS as u64) as usize;
             let bytes = random.below(3);
-            let key = format!("key {}", random.below(2 * capacity as u64));
-            let pinned = |entry: &Metered| entry.pinned != 0 && entry.pinned + 1 >= configuration;
+            // The first is empty, and its entry stays.
+            let n = random.below(2 * capacity as u64);
+            let key = if n == 0 { String::new() } else { format!("key {n}") };
+            let lasting = [Some(pinning), running];
+            let pinned =
+                |entry: &Metered| entry.pinned.iter().any(|by| lasting.contains(&Some(*by)));
             let tally = |counters: &mut Counters| {
                 counters.requests[verdict] += 1;
                 counters.bytes += bytes;
@@ -43,24 +50,26 @@ fn a_meter_counts_and_evicts_as_its_model() {
                 }
                 let oldest = model
                     .iter()
-                    .filter(|(_, entry)| !pinned(entry))
+                    .filter(|(key, entry)| !key.is_empty() && !pinned(entry))
                     .min_by_key(|(_, entry)| (entry.counters.last_seen, entry.seen))
                     .map(|(key, _)| key.clone());
                 evictions += u64::from(oldest.is_some());
                 oldest.is_some_and(|key| model.remove(&key).is_some())
             };
-            let new = || Metered { counters: Counters::default(), pinned: 0, seen: step as u64 };
+            let new =
+                || Metered { counters: Counters::default(), pinned: Vec::new(), seen: step as u64 };
             match random.below(100) {
                 0 => {
-                    configuration += 1;
-                    Locked::new(&zone).begin_pins();
+                    // The configuration before is running, or has failed, or all of them have ended.
+                    running = [Some(pinning), running, None][random.below(3) as usize];
+                    pinning = Locked::new(&zone).begin_pins(running);
                 }
                 1..=3 => {
                     let fits = room(&mut model);
                     let result = Locked::new(&zone).pin(key.as_bytes());
                     assert_eq!(result.is_ok(), fits);
                     if let Ok(entry) = result {
-                        model.entry(key.clone()).or_insert_with(new).pinned = configuration;
+                        model.entry(key.clone()).or_insert_with(new).pinned.push(pinning);
                         pins.retain(|(other, _)| *other != key);
                         pins.push((key, entry));
                     }
@@ -68,7 +77,7 @@ fn a_meter_counts_and_evicts_as_its_model() {
                 4..=40 if !pins.is_empty() => {
                     let at = random.below(pins.len() as u64) as usize;
                     let (key, entry) = &pins[at];
-                    // Only those of this configuration and the last may count.
+                    // Only those of this configuration and the one that runs may count.
                     match model.get_mut(key).filter(|entry| pinned(entry)) {
                         Some(found) => {
                             zone.count(*entry, verdict, bytes, now);
@@ -84,9 +93,10 @@ fn a_meter_counts_and_evicts_as_its_model() {
                 _ => {
                     Locked::new(&zone).count(&hints, key.as_bytes(), verdict, bytes, now);
                     if room(&mut model) {
+                        let is_empty = key.is_empty();
                         let entry = model.entry(key).or_insert_with(new);
                         tally(&mut entry.counters);
-                        if entry.pinned == 0 || entry.pinned + 1 < configuration {
+                        if !is_empty && !pinned(entry) {
                             entry.seen = step as u64;
                         }
                     } else {
