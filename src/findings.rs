@@ -185,7 +185,7 @@ impl Faults {
             self.light(
                 at,
                 "\"secure_link_hmac_message\" has neither \"$uri\" nor \"$request_uri\" nor a \
-                 capture, so that a link is good for every path: add \"$uri\""
+                 named group of its location, so that a link is good for every path: add \"$uri\""
                     .into(),
             );
         }

@@ -248,7 +248,8 @@ pub fn client_sets(variable: &Variable) -> bool {
 /// Whether the variable says which file is asked for.
 pub fn names_the_path(variable: &Variable) -> bool {
     match variable {
-        Variable::Capture(_) => true,
+        // The last expression that matched need not be the one that looked at the path.
+        Variable::Capture(_) => false,
         Variable::Named(name) => {
             matches!(&**name, "uri" | "document_uri" | "request_uri" | "request")
         }
@@ -342,6 +343,15 @@ mod tests {
         let who = Variable::Named("arg_who".into());
         assert_eq!(Ambiguity::find(&message, &variables, &fields, |_| false), None);
         assert!(Ambiguity::find(&message, &variables, &fields, |v| *v == who).is_some());
+    }
+
+    #[test]
+    fn a_numbered_group_need_not_be_of_the_path() {
+        for name in ["uri", "document_uri", "request_uri", "request"] {
+            assert!(names_the_path(&Variable::Named(name.into())), "{name}");
+        }
+        assert!(!names_the_path(&Variable::Capture(1)));
+        assert!(!names_the_path(&Variable::Named("arg_uri".into())));
     }
 
     #[test]
