@@ -162,7 +162,23 @@ $ambiguous->('$request_method$uri$arg_user',     '$uri', '$arg_user', '$arg_st')
 $ambiguous->('$uri|$request_uri',                '$uri', '$request_uri', '$arg_st');
 $ambiguous->('$uri&$args',                       '$uri', '$args', '$arg_st');
 # The first of two credentials takes its time from elsewhere.
-$ambiguous->('$uri|$arg_ts',                     '$uri', '$arg_ts', '$arg_st $arg_sig,$arg_ts');
+$ambiguous->('$uri|$arg_ts&$cookie_ts',          '$uri', '$arg_ts', '$cookie_st,$cookie_ts $arg_st,$arg_ts');
+
+# Credentials that read the same bytes in two ways, so that a client chooses one.
+
+for my $read ('$cookie_st', '$cookie_st,$arg_ts', '$arg_st2,$arg_e,$arg_ts', '$cookie_st,$arg_ts,3600', '$cookie_st,1700000000') {
+    mistake "a second credential $read",
+        location("$key secure_link_hmac_message \$uri&\$arg_ts&\$arg_e; ENFORCE\nsecure_link_hmac $three $read; #!"),
+        'lets a client choose how a link is read', "\"$three\"", "\"$read\"";
+}
+mistake 'a second credential with the time of a map',
+    'map $uri $arg_when { default 1700000000; }'
+        . location("$key secure_link_hmac_message \$uri&\$arg_ts&\$arg_e&\$arg_when; ENFORCE\nsecure_link_hmac $three \$cookie_st,\$arg_when; #!"),
+    'lets a client choose how a link is read';
+for my $read ('$cookie_st,$arg_ts,$arg_e', '$arg_st2,$arg_ts2,$arg_e2', '$arg_st2,$arg_ts,$arg_e2') {
+    my $text = join '&', '$uri&$arg_ts&$arg_e', grep { /2$/ } '', (split /,/, $read)[1, 2];
+    fine "a second credential $read", location("$key secure_link_hmac_message $text; secure_link_hmac $three $read; ENFORCE");
+}
 
 for my $captured (['\.(?<kind>[a-z]+)$', '$uri|$kind', '$uri', '$kind'], ['^/(?<year>\d+)/(?<name>.*)', '$year/$name', '$year', '$name']) {
     my ($expression, $text, $first, $second) = @$captured;

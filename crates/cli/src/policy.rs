@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use secure_link::{
     Algorithm, Ambiguity, ArgumentNames, EdgeAuthScheme, Fields, JwtScheme, Key, KeyDescription,
-    Keyring, Keys, Mode, Piece, Policy, Requirement, Scheme, Secret, SigV4Scheme, Signing,
-    Template, TemplateScheme, TokenPlace, Variable, Variables, unsigned_variable,
+    Keyring, Keys, Misreading, Mode, Piece, Policy, Requirement, Scheme, Secret, SigV4Scheme,
+    Signing, Template, TemplateScheme, TokenPlace, Variable, Variables, unsigned_variable,
 };
 use secure_link_directives::{SchemeSetting, numbered_group};
 use zeroize::Zeroizing;
@@ -167,9 +167,12 @@ impl Settings {
         let unsigned = unsigned_variable(message, &compiled.variables, fields).map(|variable| {
             format!("\"{variable}\" is not part of the message: clients can change it")
         });
-        let ambiguity = Ambiguity::find(message, &compiled.variables, fields, is_defined)
-            .map(|ambiguity| ambiguity.to_string());
-        findings.extend(unsigned.into_iter().chain(ambiguity));
+        findings.extend(unsigned);
+        findings.extend(match Misreading::find(&compiled.variables, fields, is_defined) {
+            Some(misreading) => Some(misreading.to_string()),
+            None => Ambiguity::find(message, &compiled.variables, fields, is_defined)
+                .map(|ambiguity| ambiguity.to_string()),
+        });
         findings
     }
 
