@@ -13,6 +13,7 @@ mod hmac_sha256;
 pub mod internals;
 mod json;
 mod key;
+mod keyed_hash;
 mod keyring;
 mod keys;
 mod link;
