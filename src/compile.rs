@@ -9,7 +9,7 @@ use secure_link::{
     names_the_path,
 };
 use secure_link_directives::{
-    Algorithms, Credential, LimitSetting, Measure, Rule, SchemeSetting, misfit,
+    Algorithms, Credential, LimitSetting, Measure, Rule, SchemeSetting, misfit, numbered_group,
 };
 
 use crate::config::find_zone;
@@ -88,7 +88,10 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
                 let names_path = message.value.inputs().any(|at| {
                     let variable = self.variables.as_slice().get(at);
                     variable.is_some_and(|variable| {
-                        names_the_path(variable) || self.is_own_capture(variable)
+                        names_the_path(variable)
+                            || self.is_own_capture(variable)
+                            // By its name it will.
+                            || matches!(variable, Variable::Capture(_))
                     })
                 });
                 self.faults.judge_message(
@@ -175,8 +178,24 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
         Ok(signing.map(|(message, keys)| Arc::new(Signing { message: message.value, keys })))
     }
 
+    /// Notes the first of several texts that has `$1` to `$9`.
+    fn judge_groups<'t>(
+        &mut self,
+        directive: &str,
+        at: &Position,
+        mut texts: impl Iterator<Item = &'t [u8]>,
+    ) {
+        if let Some(text) = texts.find_map(numbered_group) {
+            self.faults.heavy(at, format!("\"{directive}\" {text}"));
+        }
+    }
+
     /// The claims that links must have.
     pub fn requirements(&mut self) -> Vec<Requirement> {
+        if let Some(Located { value: claims, at }) = &self.settings.require {
+            let texts = claims.iter().map(|(_, text)| &**text);
+            self.judge_groups("secure_link_hmac_require", at, texts);
+        }
         let claims = self.settings.require.iter().flat_map(|require| &require.value);
         let variables = &mut self.variables;
         claims
@@ -243,6 +262,7 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
     /// Compiles the values of a credential that has fields.
     fn fields(&mut self) -> Vec<Fields> {
         let (texts, Some(at)) = self.values() else { return Vec::new() };
+        self.judge_groups("secure_link_hmac", at, texts.iter().map(|text| &**text));
         let mut credentials = Vec::new();
         for text in texts {
             match Fields::parse(text, &mut self.variables) {
@@ -267,6 +287,7 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
     /// Compiles the values of a credential that is one token.
     fn token_places(&mut self, kind: SchemeKind) -> Vec<TokenPlace> {
         let (texts, Some(at)) = self.values() else { return Vec::new() };
+        self.judge_groups("secure_link_hmac", at, texts.iter().map(|text| &**text));
         let mut places = Vec::new();
         for text in texts {
             if text.is_empty() {
@@ -289,11 +310,11 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
     }
 
     fn message(&mut self) -> Option<Located<Template>> {
-        self.settings.message.as_ref().map(|message| Located {
-            // The setter has compiled it once, so that it cannot fail.
-            value: Template::parse(&message.value, &mut self.variables).unwrap_or_default(),
-            at: message.at.clone(),
-        })
+        let Located { value: text, at } = self.settings.message.as_ref()?;
+        self.judge_groups("secure_link_hmac_message", at, [&**text].into_iter());
+        // The setter has compiled it once, so that it cannot fail.
+        let value = Template::parse(text, &mut self.variables).unwrap_or_default();
+        Some(Located { value, at: at.clone() })
     }
 
     /// The algorithm; `None` if its name is unknown.
@@ -397,6 +418,7 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
                 ),
             ));
         }
+        self.judge_groups("secure_link_hmac_keys", at, keys.id.iter().map(|id| &**id));
         // The setter has compiled it once, so that it cannot fail.
         let id = keys.id.as_ref();
         let id = id.map(|id| Template::parse(id, &mut self.variables).unwrap_or_default());
@@ -467,6 +489,9 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
                      the secret by \"map\", or use \"file:\""
                 ),
             ),
+            None if numbered_group(text).is_some() => {
+                self.judge_groups("secure_link_hmac_secret", at, [text].into_iter());
+            }
             None => self.faults.light(
                 at,
                 "\"secure_link_hmac_secret\" has variables, which nginx's debug log shows: use \

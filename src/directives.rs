@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use secure_link::{SecretFormat, client_sets};
 use secure_link_directives::{
-    Enforce, Outcome, Reading, Refusal, SecretWord, named, quote, read, refuse, store, template,
+    Enforce, Outcome, Reading, Refusal, SecretWord, named, numbered_group, quote, read, refuse,
+    reject_numbered_group, store, template,
 };
 use zeroize::Zeroizing;
 
@@ -227,6 +228,7 @@ fn set_error(setting: &mut Setting<'_, '_>) -> Outcome {
 fn set_bypass(setting: &mut Setting<'_, '_>) -> Outcome {
     for text in &setting.arguments {
         let variables = template(text)?;
+        reject_numbered_group(text)?;
         let variables = variables.as_slice();
         if !variables.is_empty() && variables.iter().all(client_sets) {
             setting.conf.warn(
@@ -256,6 +258,7 @@ fn set_pass(setting: &mut Setting<'_, '_>) -> Outcome {
         b"off" => PassTarget::Off,
         [b'@', name @ ..] if !name.is_empty() => PassTarget::Named(text.into()),
         [b'/' | b'$', ..] => {
+            reject_numbered_group(text)?;
             // The question mark that counts is the one written here: one that a variable brings
             // belongs to a file's name.
             let mut parts = text.splitn(2, |&byte| byte == b'?');
@@ -286,6 +289,11 @@ fn set_meter(setting: &mut Setting<'_, '_>) -> Outcome {
         (_, Some(parameter)) => match parameter.strip_prefix(b"key=".as_slice()) {
             Some(key) if !key.is_empty() => {
                 template(key)?;
+                // Nothing is granted by what is only counted.
+                if let Some(text) = numbered_group(key) {
+                    let text = format_args!("\"secure_link_hmac_meter\" {text}");
+                    setting.conf.warn(&setting.at, text);
+                }
                 let key = Rc::new(setting.conf.compile(key)?);
                 MeterSetting::On { zone: zone.into(), key: Some(key) }
             }

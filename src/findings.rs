@@ -1,8 +1,8 @@
 //! What `nginx -t` says of a policy.
 
 use secure_link::{
-    Ambiguity, Fields, MIN_SECRET_LEN, SchemeKind, Template, TimeField, Variable, Variables,
-    unsigned_variable,
+    Ambiguity, Fields, MIN_SECRET_LEN, Misreading, SchemeKind, Template, TimeField, Variable,
+    Variables, unsigned_variable,
 };
 use secure_link_directives::{LimitSetting, Per, Rule};
 
@@ -171,13 +171,21 @@ impl Faults {
                 ),
             );
         }
-        // Without a credential that can be read, what its fields contain is not known.
-        if !credentials.is_empty()
-            && let Some(ambiguity) =
-                Ambiguity::find(message, variables, credentials, |variable| match variable {
-                    Variable::Named(name) => conf.variable_origin(name) == VariableOrigin::Defined,
-                    Variable::Capture(_) => false,
-                })
+        let is_defined = |variable: &Variable| match variable {
+            Variable::Named(name) => conf.variable_origin(name) == VariableOrigin::Defined,
+            Variable::Capture(_) => false,
+        };
+        if let Some(misreading) = Misreading::find(variables, credentials, is_defined) {
+            self.heavy(
+                credential_at,
+                format!(
+                    "\"secure_link_hmac\" lets a client choose how a link is read: {misreading}"
+                ),
+            );
+        // Without a credential that can be read, what its fields contain is not known; nor where
+        // they are read in several ways.
+        } else if !credentials.is_empty()
+            && let Some(ambiguity) = Ambiguity::find(message, variables, credentials, is_defined)
         {
             self.heavy(at, format!("\"secure_link_hmac_message\" is ambiguous: {ambiguity}"));
         }
@@ -185,7 +193,7 @@ impl Faults {
             self.light(
                 at,
                 "\"secure_link_hmac_message\" has neither \"$uri\" nor \"$request_uri\" nor a \
-                 capture, so that a link is good for every path: add \"$uri\""
+                 named group of its location, so that a link is good for every path: add \"$uri\""
                     .into(),
             );
         }

@@ -63,11 +63,16 @@ fn target<'r>(request: Request<'r>, pass: &'r PassTarget) -> Result<Handoff<'r>,
         PassTarget::Path { path, args } => {
             let path = request.complex(path)?;
             if let Some(fault) = fault_of(path) {
-                log_fault(request, path, fault);
+                log_fault(request, "path", path, fault);
                 return Ok(Handoff::Failed);
             }
             let args = args.as_ref().map(|args| request.complex(args)).transpose()?;
-            Handoff::Path { path, args: args.unwrap_or_default() }
+            let args = args.unwrap_or_default();
+            if args.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
+                log_fault(request, "query string", args, "has a space or a control byte");
+                return Ok(Handoff::Failed);
+            }
+            Handoff::Path { path, args }
         }
     };
     check::note_handoff(request)?;
@@ -87,10 +92,10 @@ fn fault_of(path: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn log_fault(request: Request<'_>, path: &[u8], fault: &str) {
+fn log_fault(request: Request<'_>, part: &str, text: &[u8], fault: &str) {
     let mut line = LineBuffer::new();
-    let _ = line.write_str("secure_link_hmac: the path \"");
-    let _ = line.push_escaped(path, fault.len() + " of \"secure_link_hmac_pass\" \"".len() + 1);
+    let _ = write!(line, "secure_link_hmac: the {part} \"");
+    let _ = line.push_escaped(text, fault.len() + " of \"secure_link_hmac_pass\" \"".len() + 1);
     let _ = write!(line, "\" of \"secure_link_hmac_pass\" {fault}");
     request.log(Level::Error, &line);
 }

@@ -6,6 +6,11 @@ use LinkedFiles;
 # A link for one thing is no link for another, though the bytes of both messages are the same: values that
 # would make them so are refused. What nginx -t refuses beforehand is in tests/nginx-t.pl.
 
+our $now = time;
+
+# The message of a link whose time and lifetime are arguments.
+sub signed { return token("$_[0]&$_[1]&60") }
+
 run_tests();
 
 __DATA__
@@ -107,3 +112,32 @@ location ~ ^ {
 --- raw_request eval
 "GET http://localhost?x/y HTTP/1.0\r\nHost: localhost\r\nX-Token: " . token('localhost?x/y') . "\r\n\r\n"
 --- error_code: 403
+
+
+
+=== a token that is put into the cookie is read as in the argument
+--- config
+location /files/ {
+    secure_link_hmac $arg_st,$arg_ts,$arg_e $cookie_st,$arg_ts,$arg_e;
+    secure_link_hmac_message $uri&$arg_ts&$arg_e;
+    secure_link_hmac_enforce on;
+}
+location /other/ {
+    secure_link_hmac $arg_st,$arg_ts,$arg_e $cookie_st,$cookie_ts,$cookie_e;
+    secure_link_hmac_message "$cookie_ts;$cookie_e;$uri&$arg_ts&$arg_e";
+    secure_link_hmac_enforce on;
+}
+--- request eval
+[
+    (map { my $link = "GET /files/report.txt?ts=$_&e=60"; ("$link&st=" . main::signed('/files/report.txt', $_), $link) } $::now, $::now - 100000),
+    "GET /other/report.txt?ts=$::now&e=60&st=" . main::signed(';;/other/report.txt', $::now),
+    ("GET /other/report.txt?ts=$::now&e=60") x 2, "GET /other/report.txt",
+]
+--- more_headers eval
+[
+    (map { ('', 'Cookie: st=' . main::signed('/files/report.txt', $_)) } $::now, $::now - 100000),
+    '', (map { 'Cookie: st=' . main::signed(';;/other/report.txt', $::now) . $_ } '', "; ts=$::now; e=60"),
+    'Cookie: st=' . token("$::now;60;/other/report.txt&&") . "; ts=$::now; e=60",
+]
+--- error_code eval
+[200, 200, 410, 410, 200, 403, 403, 200]

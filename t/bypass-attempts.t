@@ -363,3 +363,27 @@ location /files/ { secure_link_hmac_enforce on; }
 ["GET " . link('/files/report.txt'), "GET /files/secret.txt", "GET /files/secret.txt?" . link_args('/files/report.txt')]
 --- error_code eval
 [200, 403, 403]
+
+
+
+=== a client does not replace a named group of the location by a regular expression that reads a header
+--- http_config
+map $http_x_forwarded_for $client { "~^([^,]+)" $1; default $remote_addr; }
+limit_req_zone $client zone=clients:64k rate=1000r/s;
+--- config
+location ~ "^/(?<folder>files)/(?<file>.*)" {
+    limit_req zone=clients burst=100 nodelay;
+    if ($http_cookie ~ "lang=([^;]+)") { set $lang $1; }
+    secure_link_hmac_message $file|$arg_ts|$arg_e;
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal/$folder/$file;
+}
+location /internal/ { internal; }
+--- request eval
+[map { "GET /files/$_?" . link_args('report.txt') } 'report.txt', 'secret.txt']
+--- more_headers eval
+["X-Forwarded-For: secret.txt\nCookie: lang=secret.txt", "X-Forwarded-For: report.txt\nCookie: lang=report.txt"]
+--- error_code eval
+[200, 403]
+--- response_body_like eval
+['the report, handed over', '403 Forbidden']

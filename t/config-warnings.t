@@ -185,7 +185,7 @@ server { location /a/ { } location /b/ { } }
 location /a/ { secure_link_hmac_enforce on; }
 location /b/ { }
 --- warnings
-"secure_link_hmac_message" has neither "$uri" nor "$request_uri" nor a capture
+"secure_link_hmac_message" has neither "$uri" nor "$request_uri" nor a named group
 
 
 
@@ -198,7 +198,7 @@ location /files/ {
     secure_link_hmac_enforce on;
 }
 --- warnings
-"secure_link_hmac_message" has neither "$uri" nor "$request_uri" nor a capture
+"secure_link_hmac_message" has neither "$uri" nor "$request_uri" nor a named group
 
 
 
@@ -245,18 +245,37 @@ location /files/ {
 
 
 
-=== a message with a capture is in order
+=== a message with a named group is in order
 --- config
-location ~ "^/files/(.*)" {
-    secure_link_hmac $arg_st,$arg_ts,$arg_e;
-    secure_link_hmac_message $1|$arg_ts|$arg_e;
-    secure_link_hmac_secret topsecret-0123456789;
-    secure_link_hmac_enforce on;
-}
-location ~ "^/named/(?<file>.*)" {
+location ~ "^/files/(?<file>.*)" {
     secure_link_hmac $arg_st,$arg_ts,$arg_e;
     secure_link_hmac_message $file|$arg_ts|$arg_e;
     secure_link_hmac_secret topsecret-0123456789;
     secure_link_hmac_enforce on;
 }
 --- warnings: none
+
+
+
+=== a numbered group is of whichever expression matched last
+--- http_config
+map $http_x_forwarded_for $client { "~^([^,]+)" $1; default $remote_addr; }
+limit_req_zone $client zone=clients:64k rate=100r/s;
+--- config
+location ~ "^/files/(.*)" {
+    limit_req zone=clients burst=100 nodelay;
+    secure_link_hmac $arg_st,$arg_ts,$arg_e;
+    secure_link_hmac_message $1|$arg_ts|$arg_e;
+    secure_link_hmac_secret topsecret-0123456789;
+    secure_link_hmac_enforce dry_run;
+    empty_gif;
+    add_header X-Verdict $secure_link_hmac_status always;
+}
+--- more_headers
+X-Forwarded-For: report.txt
+--- request eval
+"GET /files/other.txt?" . link_args('report.txt', secret => 'topsecret-0123456789')
+--- response_headers
+X-Verdict: granted
+--- warnings
+"secure_link_hmac_message" uses "$1", a group of whichever regular expression matched last

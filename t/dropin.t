@@ -422,9 +422,9 @@ location ~ ^/braces/(?<st>[^,/]+),(?<ts>\d+),(?<e>\d+)(?<path>/.*)$ {
     secure_link_hmac_message "${path}|${ts}|${e}";
     return 200 "[${secure_link_hmac}] [${secure_link_hmac_expires}]";
 }
-location ~ ^/enforced/([^,/]+),(\d+),(\d+)(/.*)$ {
-    secure_link_hmac "$1,$2,$3";
-    secure_link_hmac_message "$4|$2|$3";
+location ~ ^/enforced/(?<st>[^,/]+),(?<ts>\d+),(?<e>\d+)(?<path>/.*)$ {
+    secure_link_hmac "$st,$ts,$e";
+    secure_link_hmac_message "$path|$ts|$e";
     secure_link_hmac_enforce on;
     empty_gif;
 }

@@ -92,16 +92,15 @@ location /empty { secure_link_hmac_keys partners ''; $::serve }"
 
 === the id may be captured from the path
 --- config eval
-"location ~ ^/p/x-(\\w*) { secure_link_hmac_keys partners \$1; $::serve }
-location ~ ^/n/x-(?<partner>\\w*) { secure_link_hmac_keys partners \$partner; $::serve }
-location ~ ^/m/(?<first>\\w*)-(\\w*)/ { secure_link_hmac_keys partners \$first\$2; $::serve }"
+"location ~ ^/n/x-(?<partner>\\w*) { secure_link_hmac_keys partners \$partner; $::serve }
+location ~ ^/m/(?<first>\\w*)-(?<rest>\\w*)/ { secure_link_hmac_keys partners \$first\$rest; $::serve }"
 --- request eval
-[(map { my $path = $_; map { main::ask("/$path/x-$_", 'acme') } 'acme', 'globex', '', 'nobody' } 'p', 'n'),
+[(map { main::ask("/n/x-$_", 'acme') } 'acme', 'globex', '', 'nobody'),
     map { main::ask("/m/$_/x", 'globex') } 'glo-bex', 'globex-', '-globex', '-']
 --- response_headers eval
-[main::verdicts(('granted [acme]', 'forged []', 'unknown_key []', 'unknown_key []') x 2, ('granted [globex]') x 3, 'unknown_key []')]
+[main::verdicts('granted [acme]', 'forged []', 'unknown_key []', 'unknown_key []', ('granted [globex]') x 3, 'unknown_key []')]
 --- error_code eval
-[(200, 403, 403, 403) x 2, 200, 200, 200, 403]
+[200, 403, 403, 403, 200, 200, 200, 403]
 --- no_error_log
 [error]
 
@@ -302,7 +301,7 @@ X-Verdict: expired [acme]
 "location /f { secure_link_hmac_keys partners \$arg_k; secure_link_hmac_enforce on; add_header X-Args [\$secure_link_hmac_args]; empty_gif; }
 location /two/ { secure_link_hmac_keys partners \$arg_k\$arg_l; secure_link_hmac_enforce on; add_header X-Args [\$secure_link_hmac_args]; empty_gif; }
 location /all/ { secure_link_hmac_keys partners; secure_link_hmac_enforce on; add_header X-Args [\$secure_link_hmac_args]; empty_gif; }
-location ~ ^/path/(\\w+) { secure_link_hmac_keys partners \$1; secure_link_hmac_enforce on; add_header X-Args [\$secure_link_hmac_args]; empty_gif; }"
+location ~ ^/path/(?<partner>\\w+) { secure_link_hmac_keys partners \$partner; secure_link_hmac_enforce on; add_header X-Args [\$secure_link_hmac_args]; empty_gif; }"
 --- request eval
 [main::ask('/f', 'acme', args => 'a=1&k=acme&b=2&kk=3'), main::ask('/f', 'acme', args => 'b=1&K=acme&a=%26'), main::ask('/f', 'acme', args => 'k=acme'),
     main::ask('/two/', 'acme', args => 'l=me&x=1&k=ac'), main::ask('/all/', 'acme', args => 'a=1&k=acme'), main::ask('/path/acme', 'acme', args => 'k=x')]

@@ -206,3 +206,28 @@ location /internal/ { internal; }
 --- error_code: 500
 --- error_log eval
 qr/\[error\] .*secure_link_hmac/
+
+
+
+=== a line end in the arguments is 500 and an error, and no header of the request to the upstream
+--- http_config
+    server {
+        listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+        location / { return 200 "[$request_uri] [$http_x_injected]\n"; }
+    }
+--- config
+location /files/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_pass /internal/x?key=$uri;
+}
+location /internal/ { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- request eval
+["GET " . link('/files/report.txt'), map { "GET /files/" . s/([^\w.:-])/sprintf '%%%02x', ord $1/egr . '?' . link_args("/files/$_") } "a HTTP/1.0\r\nX-Injected: 1\r\n\r\n", "a b", "a\nb", "a\tb", "a\x7fb", "a\xffb"]
+--- error_code eval
+[200, (500) x 5, 200]
+--- response_body_like eval
+[qr{^\[/internal/x\?key=/files/report\.txt\] \[\]$}, (qr/500 Internal/) x 5, qr/^\[/]
+--- grep_error_log eval
+qr/\[error\] .*?: secure_link_hmac: \Kthe query string "key=.*" of .* has a space or a control byte/
+--- grep_error_log_out eval
+['', map({ qq(the query string "key=/files/a$_" of "secure_link_hmac_pass" has a space or a control byte\n) } ' HTTP/1.0\x0D\x0AX-Injected: 1\x0D\x0A\x0D\x0A', ' b', '\x0Ab', '\x09b', '\x7Fb'), '']

@@ -394,6 +394,29 @@ subtest 'nginx.conf.example' => sub {
     }
 };
 
+# What nginx -t refuses where links are enforced, the tool tells in the same words.
+subtest 'findings' => sub {
+    for my $case (
+        ['$arg_st,$arg_ts,$arg_e', '$1&$arg_ts&$arg_e', '"secure_link_hmac_message" uses "$1".*? has(?= in )', '--set', '1=x'],
+        ['$arg_st,$2,$arg_e', '$uri&$2&$arg_e', '"secure_link_hmac" uses "$2".*? has(?= in )', '--set', '2=1700000000'],
+        ['$arg_st,$arg_ts,$arg_e $cookie_st', '$uri&$arg_ts&$arg_e', '(?<=how a link is read: ).*? in the message(?= in )'],
+        ['$arg_st,$arg_ts,$arg_e', '$uri$arg_ts|$arg_e', '(?<=is ambiguous: ).*?"&"(?= in )'],
+    ) {
+        my ($credential, $message, $words, @set) = @$case;
+        $words =~ s/\$(?=\d)/\\\$/g;
+        my $server = NginxServer->new;
+        $server->configure(qq[location ~ ^/(.*)-?(.*) {
+            secure_link_hmac $credential; secure_link_hmac_message $message;
+            secure_link_hmac_secret "$hex"; secure_link_hmac_enforce on;
+        }]);
+        my ($said, $status) = $server->check;
+        isnt $status, 0, "nginx refuses $credential with $message";
+        my ($sentence) = $said =~ /($words)/ or do { fail "nginx says it: $said"; next };
+        my (undef, undef, $complained) = tool('sign', '/x', '--conf', "$server->{dir}/nginx.conf", '--location', '~ ^/', @set);
+        like $complained, qr/nginx refuses this policy where links are enforced: \Q$sentence\E\n/, 'and the tool tells';
+    }
+};
+
 # What the tool knows is what the module has, and what its page says is what it has.
 subtest 'tables' => sub {
     my $root = "$FindBin::Bin/..";

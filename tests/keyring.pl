@@ -233,6 +233,29 @@ is $nginx->stop, 0, 'nginx ends in order';
     is $nginx->stop, 0, 'nginx ends in order';
 }
 
+# Nor are its pads, from which it follows (RFC 2104, section 2), whatever the algorithm.
+{
+    my @algorithms = qw(
+        md5 sha1 sha224 sha256 sha384 sha512 sha512-224 sha512-256 sha3-224 sha3-256 sha3-384 sha3-512 blake2b512 blake2s256 sm3 rmd160
+    );
+    my %key = map { my $name = $_; $name => join '', map { chr((ord($_) * 37 + length($name) * 11) % 256) } split //, substr("$name " x 32, 0, 32) } @algorithms;
+    my $lines = '';
+    for my $name (@algorithms) {
+        $nginx->write_file("$name.key", $key{$name}, 0600);
+        $lines .= "$name file:$name.key algorithm=$name;\n";
+    }
+    $nginx->configure(server(), http => ring($lines));
+    $nginx->start;
+    for my $process ($nginx->workers) {
+        my @found = grep {
+            my $key = $key{$_};
+            grep { found_in($process, $key ^ (chr($_) x length $key)) } 0, 0x36, 0x5c;
+        } @algorithms;
+        is_deeply \@found, [], 'no algorithm keeps its key';
+    }
+    is $nginx->stop, 0, 'nginx ends in order';
+}
+
 done_testing;
 
 # Whether the memory of a process that may be written has a text.

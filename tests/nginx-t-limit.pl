@@ -88,9 +88,9 @@ accepted 'limits that differ', $zone . "secure_link_hmac_zone others:64k;\n" . e
 mistake 'uses of links that never expire',
     $zone . location("secure_link_hmac \$arg_st; secure_link_hmac_message \$uri; $key ENFORCE\nsecure_link_hmac_limit links uses=1; #!"),
     '"secure_link_hmac_limit"', 'never expire';
-mistake 'also if only one credential has no time',
-    $zone . location("secure_link_hmac \$arg_st,\$arg_ts,\$arg_e \$cookie_st; secure_link_hmac_message \$uri&\$arg_ts&\$arg_e; $key ENFORCE\nsecure_link_hmac_limit links uses=1; #!"),
-    '"secure_link_hmac_limit"', 'never expire';
+warned_of 'also if only one credential has no time',
+    $zone . location("secure_link_hmac \$arg_st,\$arg_ts,\$arg_e \$cookie_st; secure_link_hmac_message \$uri&\$arg_ts&\$arg_e; $key secure_link_hmac_limit links uses=1;"),
+    [qr/"secure_link_hmac_limit"/, qr/never expire/], [qr/how a link is read/];
 fine 'a quota of links that never expire',
     $zone . location("secure_link_hmac \$arg_st; secure_link_hmac_message \$uri; $key ENFORCE\nsecure_link_hmac_limit links uses=1 per=key period=1h;");
 fine 'links that say when they expire',

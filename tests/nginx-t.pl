@@ -162,9 +162,25 @@ $ambiguous->('$request_method$uri$arg_user',     '$uri', '$arg_user', '$arg_st')
 $ambiguous->('$uri|$request_uri',                '$uri', '$request_uri', '$arg_st');
 $ambiguous->('$uri&$args',                       '$uri', '$args', '$arg_st');
 # The first of two credentials takes its time from elsewhere.
-$ambiguous->('$uri|$arg_ts',                     '$uri', '$arg_ts', '$arg_st $arg_sig,$arg_ts');
+$ambiguous->('$uri|$arg_ts&$cookie_ts',          '$uri', '$arg_ts', '$cookie_st,$cookie_ts $arg_st,$arg_ts');
 
-for my $captured (['\.(?<kind>[a-z]+)$', '$uri|$kind', '$uri', '$kind'], ['^/(\d+)/(.*)', '$1/$2', '$1', '$2']) {
+# Credentials that read the same bytes in two ways, so that a client chooses one.
+
+for my $read ('$cookie_st', '$cookie_st,$arg_ts', '$arg_st2,$arg_e,$arg_ts', '$cookie_st,$arg_ts,3600', '$cookie_st,1700000000') {
+    mistake "a second credential $read",
+        location("$key secure_link_hmac_message \$uri&\$arg_ts&\$arg_e; ENFORCE\nsecure_link_hmac $three $read; #!"),
+        'lets a client choose how a link is read', "\"$three\"", "\"$read\"";
+}
+mistake 'a second credential with the time of a map',
+    'map $uri $arg_when { default 1700000000; }'
+        . location("$key secure_link_hmac_message \$uri&\$arg_ts&\$arg_e&\$arg_when; ENFORCE\nsecure_link_hmac $three \$cookie_st,\$arg_when; #!"),
+    'lets a client choose how a link is read';
+for my $read ('$cookie_st,$arg_ts,$arg_e', '$arg_st2,$arg_ts2,$arg_e2', '$arg_st2,$arg_ts,$arg_e2') {
+    my $text = join '&', '$uri&$arg_ts&$arg_e', grep { /2$/ } '', (split /,/, $read)[1, 2];
+    fine "a second credential $read", location("$key secure_link_hmac_message $text; secure_link_hmac $three $read; ENFORCE");
+}
+
+for my $captured (['\.(?<kind>[a-z]+)$', '$uri|$kind', '$uri', '$kind'], ['^/(?<year>\d+)/(?<name>.*)', '$year/$name', '$year', '$name']) {
     my ($expression, $text, $first, $second) = @$captured;
     mistake "the message $text of captures",
         "server { location ~ \"$expression\" { $key secure_link_hmac \$arg_st; ENFORCE\n"
@@ -209,8 +225,6 @@ for my $enforce ('on', 'dry_run', 'off') {
         location("$head\nsecure_link_hmac_message \$arg_ts|\$arg_e; #!"), 'secure_link_hmac_message', '$uri';
     accepted "a message with \$request_uri, $enforce",
         location("$head secure_link_hmac_message \$request_uri|\$arg_ts|\$arg_e;");
-    accepted "a message with a capture, $enforce", 'server { location ~ "^/files/(.*)" { '
-        . "$head secure_link_hmac_message \$1|\$arg_ts|\$arg_e; } }\n";
     accepted "a message with a named capture, $enforce", 'server { location ~ "^/files/(?<file>.*)" { '
         . "$head secure_link_hmac_message \$file|\$arg_ts|\$arg_e; } }\n";
     accepted "a message with a named capture of the location around, $enforce",
@@ -219,6 +233,45 @@ for my $enforce ('on', 'dry_run', 'off') {
     warned "a message with a capture of another location, $enforce",
         'server { location ~ "^/other/(?<file>.*)" { } location ~ "^/files/" { '
         . "$head\nsecure_link_hmac_message \$file|\$arg_ts|\$arg_e; #!\n} }\n", 'secure_link_hmac_message';
+}
+
+# Groups of the regular expression that matched last.
+
+{
+    my $captured = sub { return qq(server { location ~ "^/(\\w+)/(\\w+)/(.*)" {\n$_[0]\n} }\n) };
+    my $ring     = "secure_link_hmac_keyring partners { acme hex:" . '5a' x 32 . "; }\n";
+    my $numbered = sub {
+        my ($directive, $text, $http, $group) = @_;
+        mistake "a numbered group in $directive", $http, "\"$directive\" uses \"$group\", a group", '(?<name>...)';
+    };
+    my $plain = sub {
+        my ($directive, $value, $rest, $group) = @_;
+        $numbered->($directive, $value, $captured->("$rest ENFORCE\n$directive $value; #!"), $group);
+    };
+    $plain->('secure_link_hmac', '$2,$arg_ts,$arg_e', "$message $key", '$2');
+    $plain->('secure_link_hmac', '$arg_st,$arg_ts,$arg_e x$1y,$arg_ts,$arg_e', "$message $key", '$1');
+    $plain->('secure_link_hmac', '$3', "$key secure_link_hmac_scheme jwt;", '$3');
+    $plain->('secure_link_hmac_message', '$3|$arg_ts|$arg_e', "$credential $key", '$3');
+    $plain->('secure_link_hmac_secret', "$secret\$1", "$credential $message", '$1');
+    $plain->('secure_link_hmac_require', 'aud=x tier=$1', "$key secure_link_hmac_scheme jwt; secure_link_hmac \$arg_t;", '$1');
+    for my $scheme ("$credential $message", 'secure_link_hmac_scheme jwt; secure_link_hmac $arg_t;', 'secure_link_hmac_scheme sigv4;') {
+        $numbered->('secure_link_hmac_keys', '$1',
+            $ring . $captured->("$scheme ENFORCE\nsecure_link_hmac_keys partners \$1; #!"), '$1');
+    }
+    for my $value ('pass /internal/$3', 'pass $3', 'pass /internal$uri?by=$1', 'bypass $1', 'bypass $http_x$2', 'revoke $1') {
+        my ($group) = $value =~ /(\$\d)/;
+        my ($name) = $value =~ /^(\w+)/;
+        refused "a numbered group in $value, enforced",
+            $captured->("$policy secure_link_hmac_enforce on;\nsecure_link_hmac_$value; #!"),
+            "\"secure_link_hmac_$name\" uses \"$group\", a group", '(?<name>...)';
+    }
+    refused 'a numbered group in revoke, not enforced', $captured->("$policy\nsecure_link_hmac_revoke \$1; #!"), '"$1"';
+    warned 'a numbered group in meter', 'secure_link_hmac_zone links:1m;'
+        . $captured->("$policy secure_link_hmac_enforce on;\nsecure_link_hmac_meter links key=\$1; #!"),
+        '"secure_link_hmac_meter" uses "$1", a group';
+    warned_of 'several numbered groups, once for each directive',
+        $captured->("$key\nsecure_link_hmac \"\$1,\$2,\$3\";\nsecure_link_hmac_message \$uri|\$2|\$3;"),
+        [qr/"secure_link_hmac" uses "\$1"/], [qr/"secure_link_hmac_message" uses "\$2"/];
 }
 
 # Ways round the check that a client could open.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use secure_link::{
     Algorithm, Ambiguity, ArgumentNames, EdgeAuthScheme, Fields, JwtScheme, Key, KeyDescription,
-    Keyring, Keys, Mode, Piece, Policy, Requirement, Scheme, Secret, SigV4Scheme, Signing,
-    Template, TemplateScheme, TokenPlace, Variable, Variables, unsigned_variable,
+    Keyring, Keys, Misreading, Mode, Piece, Policy, Requirement, Scheme, Secret, SigV4Scheme,
+    Signing, Template, TemplateScheme, TokenPlace, Variable, Variables, unsigned_variable,
 };
-use secure_link_directives::SchemeSetting;
+use secure_link_directives::{SchemeSetting, numbered_group};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, usage};
@@ -154,10 +154,11 @@ impl Settings {
 
     /// What nginx says of a message where links are enforced.
     pub fn findings(&self, compiled: &Compiled) -> Vec<String> {
-        let Scheme::Template(scheme) = &compiled.policy.scheme else { return Vec::new() };
         if self.mode != Mode::Enforced {
             return Vec::new();
         }
+        let mut findings = self.numbered_groups();
+        let Scheme::Template(scheme) = &compiled.policy.scheme else { return findings };
         let (message, fields) = (&scheme.signing.message, &scheme.credentials);
         let is_defined = |variable: &Variable| match variable {
             Variable::Named(name) => self.origin.definition(name).is_some(),
@@ -166,9 +167,28 @@ impl Settings {
         let unsigned = unsigned_variable(message, &compiled.variables, fields).map(|variable| {
             format!("\"{variable}\" is not part of the message: clients can change it")
         });
-        let ambiguity = Ambiguity::find(message, &compiled.variables, fields, is_defined)
-            .map(|ambiguity| ambiguity.to_string());
-        unsigned.into_iter().chain(ambiguity).collect()
+        findings.extend(unsigned);
+        findings.extend(match Misreading::find(&compiled.variables, fields, is_defined) {
+            Some(misreading) => Some(misreading.to_string()),
+            None => Ambiguity::find(message, &compiled.variables, fields, is_defined)
+                .map(|ambiguity| ambiguity.to_string()),
+        });
+        findings
+    }
+
+    /// What nginx says of `$1` to `$9`, once for each setting.
+    fn numbered_groups(&self) -> Vec<String> {
+        let settings: [(&str, Vec<&[u8]>); 4] = [
+            ("credential", self.credential.iter().map(|text| &**text).collect()),
+            ("message", vec![&self.message]),
+            ("keys", self.keys.written_id().into_iter().collect()),
+            ("require", self.require.iter().map(|(_, text)| &**text).collect()),
+        ];
+        let groups = settings.into_iter().filter_map(|(name, texts)| {
+            let text = texts.into_iter().find_map(numbered_group)?;
+            Some(format!("\"{}\" {text}", self.origin.name(name)))
+        });
+        groups.collect()
     }
 }
 

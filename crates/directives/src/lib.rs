@@ -11,7 +11,9 @@ mod settings;
 mod status;
 
 pub use limit::{LimitSetting, Measure, Per, Rule};
-pub use policy::{Reading, SecretWord, read, store, template};
+pub use policy::{
+    Reading, SecretWord, numbered_group, read, reject_numbered_group, store, template,
+};
 pub use refusal::{Outcome, Refusal, alternatives, named, one, quote, refuse};
 pub use ring::{KeyLine, KeySource, misfit};
 pub use scheme::{RequiredClaim, SchemeSetting};

@@ -77,6 +77,28 @@ pub fn template(text: &[u8]) -> Result<Variables, Refusal> {
     }
 }
 
+/// What is wrong with a text that has `$1` to `$9`, if it has; what follows the directive's name.
+///
+/// nginx keeps the numbered groups of one expression: the last one that matched. Between the choice
+/// of the location and the check that can be one of a `map`, which reads what a client sends.
+pub fn numbered_group(text: &[u8]) -> Option<String> {
+    let mut variables = Variables::default();
+    Template::parse(text, &mut variables).ok()?;
+    let is_numbered = |variable: &&Variable| matches!(variable, Variable::Capture(_));
+    variables.as_slice().iter().find(is_numbered).map(|group| {
+        format!(
+            "uses \"{group}\", a group of whichever regular expression matched last, so that with \
+             a \"map\" or \"if\" a client may replace it: name the group, as in \"(?<name>...)\", \
+             by a name that no other expression has"
+        )
+    })
+}
+
+/// Refuses a text that has `$1` to `$9`.
+pub fn reject_numbered_group(text: &[u8]) -> Outcome {
+    numbered_group(text).map_or(Ok(()), refuse)
+}
+
 /// Refuses a text whose variables are filled by the check that reads it.
 pub(crate) fn check_template(text: &[u8]) -> Outcome {
     reject_own_variables(&template(text)?)
@@ -312,6 +334,7 @@ fn revoke<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
     let texts = some(reading.arguments())?;
     for text in &texts {
         template(text)?;
+        reject_numbered_group(text)?;
     }
     let values = reading.values(&texts)?;
     let at = reading.at();

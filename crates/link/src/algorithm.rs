@@ -2,10 +2,11 @@
 
 use core::fmt;
 
-use hmac::{Hmac, KeyInit, Mac, SimpleHmac};
+use sha2::Digest;
 use zeroize::Zeroize;
 
 use crate::hmac_sha256::{HmacSha256, PaddedMessage};
+use crate::keyed_hash::{HmacOfBlake2, HmacOfBlocks, HmacOfSponge};
 
 /// Longest MAC, in bytes.
 pub const MAX_TAG_LEN: usize = 64;
@@ -94,22 +95,22 @@ macro_rules! algorithms {
 }
 
 algorithms! {
-    Md5 "md5" 16 Hmac<md5::Md5>;
-    Sha1 "sha1" 20 Hmac<sha1::Sha1>;
-    Sha224 "sha224" 28 Hmac<sha2::Sha224>;
+    Md5 "md5" 16 HmacOfBlocks<md5::Md5>;
+    Sha1 "sha1" 20 HmacOfBlocks<sha1::Sha1>;
+    Sha224 "sha224" 28 HmacOfBlocks<sha2::Sha224>;
     Sha256 "sha256" 32 HmacSha256;
-    Sha384 "sha384" 48 Hmac<sha2::Sha384>;
-    Sha512 "sha512" 64 Hmac<sha2::Sha512>;
-    Sha512_224 "sha512-224" 28 Hmac<sha2::Sha512_224>;
-    Sha512_256 "sha512-256" 32 Hmac<sha2::Sha512_256>;
-    Sha3_224 "sha3-224" 28 SimpleHmac<sha3::Sha3_224>;
-    Sha3_256 "sha3-256" 32 SimpleHmac<sha3::Sha3_256>;
-    Sha3_384 "sha3-384" 48 SimpleHmac<sha3::Sha3_384>;
-    Sha3_512 "sha3-512" 64 SimpleHmac<sha3::Sha3_512>;
-    Blake2b512 "blake2b512" 64 SimpleHmac<blake2::Blake2b512>;
-    Blake2s256 "blake2s256" 32 SimpleHmac<blake2::Blake2s256>;
-    Sm3 "sm3" 32 Hmac<sm3::Sm3>;
-    Rmd160 "rmd160" 20 Hmac<ripemd::Ripemd160>;
+    Sha384 "sha384" 48 HmacOfBlocks<sha2::Sha384>;
+    Sha512 "sha512" 64 HmacOfBlocks<sha2::Sha512>;
+    Sha512_224 "sha512-224" 28 HmacOfBlocks<sha2::Sha512_224>;
+    Sha512_256 "sha512-256" 32 HmacOfBlocks<sha2::Sha512_256>;
+    Sha3_224 "sha3-224" 28 HmacOfSponge<sha3::Sha3_224>;
+    Sha3_256 "sha3-256" 32 HmacOfSponge<sha3::Sha3_256>;
+    Sha3_384 "sha3-384" 48 HmacOfSponge<sha3::Sha3_384>;
+    Sha3_512 "sha3-512" 64 HmacOfSponge<sha3::Sha3_512>;
+    Blake2b512 "blake2b512" 64 HmacOfBlake2<blake2::Blake2b512>;
+    Blake2s256 "blake2s256" 32 HmacOfBlake2<blake2::Blake2s256>;
+    Sm3 "sm3" 32 HmacOfBlocks<sm3::Sm3>;
+    Rmd160 "rmd160" 20 HmacOfBlocks<ripemd::Ripemd160>;
 }
 
 impl Algorithm {
@@ -131,26 +132,10 @@ impl fmt::Debug for KeyedMac {
 }
 
 /// A keyed algorithm.
-trait Keyed {
+pub(crate) trait Keyed {
     fn keyed(secret: &[u8]) -> Self;
     fn tag<'p>(&self, message: impl Iterator<Item = &'p [u8]>) -> Tag;
     fn is_tag<'p>(&self, message: impl Iterator<Item = &'p [u8]>, expected: &[u8]) -> bool;
-}
-
-impl<M: Mac + KeyInit + Clone> Keyed for M {
-    /// HMAC takes keys of any length (RFC 2104, section 2), so keying cannot fail.
-    #[expect(clippy::expect_used)]
-    fn keyed(secret: &[u8]) -> Self {
-        M::new_from_slice(secret).expect("HMAC takes a key of any length")
-    }
-
-    fn tag<'p>(&self, message: impl Iterator<Item = &'p [u8]>) -> Tag {
-        Tag::new(&fed(self, message).finalize().into_bytes())
-    }
-
-    fn is_tag<'p>(&self, message: impl Iterator<Item = &'p [u8]>, expected: &[u8]) -> bool {
-        fed(self, message).verify_slice(expected).is_ok()
-    }
 }
 
 impl Keyed for HmacSha256 {
@@ -165,13 +150,6 @@ impl Keyed for HmacSha256 {
     fn is_tag<'p>(&self, message: impl Iterator<Item = &'p [u8]>, expected: &[u8]) -> bool {
         self.verify(message, expected)
     }
-}
-
-#[inline]
-fn fed<'p, M: Mac + Clone>(keyed: &M, message: impl Iterator<Item = &'p [u8]>) -> M {
-    let mut mac = keyed.clone();
-    message.for_each(|piece| mac.update(piece));
-    mac
 }
 
 /// A MAC.
@@ -247,8 +225,6 @@ impl Claimed {
 
 /// A SHA-256 digest of a text in pieces, as words: to tell things apart, not to authenticate them.
 pub fn digest<'p>(pieces: impl Iterator<Item = &'p [u8]>) -> [u64; 4] {
-    use sha2::Digest;
-
     let mut hash = sha2::Sha256::new();
     pieces.for_each(|piece| hash.update(piece));
     words_of(&hash.finalize())

@@ -228,17 +228,87 @@ pub fn unsigned_variable<'v>(
 ) -> Option<&'v Variable> {
     credentials
         .iter()
-        .flat_map(|fields| [fields.time(), fields.lifetime()])
-        .flatten()
+        .flat_map(fields_of)
         .flat_map(Template::inputs)
         .find(|&at| message.inputs().all(|signed| signed != at))
         .and_then(|at| variables.as_slice().get(at))
 }
 
+/// Two values of a credential that read the time or lifetime of a link in different ways, so that a
+/// client chooses by where it puts the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misreading {
+    made: String,
+    read: String,
+}
+
+impl fmt::Display for Misreading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Misreading { made, read } = self;
+        write!(
+            f,
+            "a link that is made for \"{made}\" can be sent as \"{read}\", which reads another \
+             time or lifetime; let both read the same, or each an argument, cookie or header of \
+             its own, with all of them in the message"
+        )
+    }
+}
+
+impl Misreading {
+    /// Looks for two values of a credential of which one reads the links of the other differently.
+    ///
+    /// What a link says is part of the message, and stays when its token is put elsewhere. A value
+    /// is safe from the links of another one if it has the same time and the same lifetime; or if
+    /// it has a field only of what a client sends and the other does not use: such a link was
+    /// signed without, and an empty field is malformed.
+    ///
+    /// `is_defined` is as in [`Ambiguity::find`].
+    pub fn find(
+        variables: &Variables,
+        credentials: &[Fields],
+        is_defined: impl Fn(&Variable) -> bool,
+    ) -> Option<Self> {
+        let is_absent = |at: usize, made: &Fields| {
+            fields_of(made).all(|field| field.inputs().all(|used| used != at))
+                && variables
+                    .as_slice()
+                    .get(at)
+                    .is_some_and(|variable| is_optional(variable) && !is_defined(variable))
+        };
+        let is_empty = |field: &Template, made: &Fields| {
+            let is_missing = |piece: &Piece| match piece {
+                Piece::Literal(_) => false,
+                Piece::Input(at) => is_absent(*at, made),
+            };
+            field.as_pieces().iter().all(is_missing)
+        };
+        let is_safe = |made: &Fields, read: &Fields| {
+            (made.time(), made.lifetime()) == (read.time(), read.lifetime())
+                || fields_of(read).any(|field| is_empty(field, made))
+        };
+        let text = |fields: &Fields| fields.value().to_text(variables);
+        credentials.iter().find_map(|made| {
+            let read = credentials.iter().find(|read| !is_safe(made, read))?;
+            Some(Misreading { made: text(made), read: text(read) })
+        })
+    }
+}
+
+/// The time and the lifetime, as far as there are any.
+fn fields_of(fields: &Fields) -> impl Iterator<Item = &Template> {
+    [fields.time(), fields.lifetime()].into_iter().flatten()
+}
+
+/// Whether the variable is empty unless a client sends something of its name.
+fn is_optional(variable: &Variable) -> bool {
+    let Variable::Named(name) = variable else { return false };
+    ["arg_", "http_", "cookie_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// Whether a client sets the variable as it likes.
 pub fn client_sets(variable: &Variable) -> bool {
     let Variable::Named(name) = variable else { return false };
-    ["arg_", "http_", "cookie_"].iter().any(|prefix| name.starts_with(prefix))
+    is_optional(variable)
         || matches!(
             &**name,
             "uri" | "document_uri" | "args" | "query_string" | "request_uri" | "request" | "host"
@@ -248,7 +318,8 @@ pub fn client_sets(variable: &Variable) -> bool {
 /// Whether the variable says which file is asked for.
 pub fn names_the_path(variable: &Variable) -> bool {
     match variable {
-        Variable::Capture(_) => true,
+        // The last expression that matched need not be the one that looked at the path.
+        Variable::Capture(_) => false,
         Variable::Named(name) => {
             matches!(&**name, "uri" | "document_uri" | "request_uri" | "request")
         }
@@ -342,6 +413,67 @@ mod tests {
         let who = Variable::Named("arg_who".into());
         assert_eq!(Ambiguity::find(&message, &variables, &fields, |_| false), None);
         assert!(Ambiguity::find(&message, &variables, &fields, |v| *v == who).is_some());
+    }
+
+    fn misread(credential: &str) -> Option<(String, String)> {
+        let mut variables = Variables::default();
+        let fields: Vec<_> = credential
+            .split(' ')
+            .map(|text| Fields::parse(text.as_bytes(), &mut variables).unwrap())
+            .collect();
+        let mapped = Variable::Named("arg_mapped".into());
+        Misreading::find(&variables, &fields, |variable| *variable == mapped)
+            .map(|misreading| (misreading.made, misreading.read))
+    }
+
+    #[test]
+    fn values_that_read_a_link_in_one_way_are_accepted() {
+        for credential in [
+            "$arg_st",
+            "$arg_st $cookie_st $http_x_st",
+            USUAL,
+            "$arg_st,$arg_ts,$arg_e $cookie_st,${arg_ts},$arg_e",
+            "$arg_st,$arg_ts,3600 v2.$cookie_st,$arg_ts,3600",
+            // Each with a time of its own, which is empty in the links of the others.
+            "$arg_st,$arg_ts $cookie_st,$cookie_ts $http_x_st,$http_x_ts",
+            "$arg_st,$arg_ts,$arg_e $cookie_st,$cookie_ts,$cookie_e",
+            "$arg_st,$arg_ts,$arg_e $cookie_st,$arg_ts,$cookie_e",
+            "$arg_st,$arg_day$arg_hour $cookie_st,$cookie_day$cookie_hour",
+        ] {
+            assert_eq!(misread(credential), None, "{credential}");
+        }
+    }
+
+    #[test]
+    fn values_that_read_a_link_in_two_ways_are_named() {
+        for (made, read) in [
+            (USUAL, "$cookie_st"),
+            (USUAL, "$cookie_st,$arg_ts"),
+            (USUAL, "$arg_st2,$arg_e,$arg_ts"),
+            (USUAL, "$cookie_st,1700000000"),
+            (USUAL, "$cookie_st,$arg_ts,3600"),
+            (USUAL, "$cookie_st,$arg_mapped,$arg_e"),
+            (USUAL, "$cookie_st,$arg_ts,1$cookie_e"),
+            (USUAL, "$cookie_st,$uri"),
+            ("$arg_st,$arg_ts,60", "$cookie_st,$arg_ts,3600"),
+            ("$1,$2", "$arg_st,$3"),
+        ] {
+            let pair = |made: &str, read: &str| Some((made.to_owned(), read.to_owned()));
+            assert_eq!(misread(&format!("{made} {read}")), pair(made, read));
+            let back = misread(&format!("{read} {made}"));
+            assert!([pair(made, read), pair(read, made)].contains(&back), "{back:?}");
+            let beside = format!("$http_x_st,$http_x_ts {made} {read}");
+            assert!(misread(&beside).is_some(), "{beside}");
+        }
+    }
+
+    #[test]
+    fn a_numbered_group_need_not_be_of_the_path() {
+        for name in ["uri", "document_uri", "request_uri", "request"] {
+            assert!(names_the_path(&Variable::Named(name.into())), "{name}");
+        }
+        assert!(!names_the_path(&Variable::Capture(1)));
+        assert!(!names_the_path(&Variable::Named("arg_uri".into())));
     }
 
     #[test]

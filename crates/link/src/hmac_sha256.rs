@@ -53,7 +53,7 @@ impl HmacSha256 {
         let padded = |pad: u8| {
             let block = Zeroizing::new(key.map(|byte| byte ^ pad));
             let mut state = INITIAL;
-            compress256(&mut state, &[*block]);
+            compress256(&mut state, core::slice::from_ref(&*block));
             state
         };
         HmacSha256 { inner: padded(0x36), outer: padded(0x5c) }

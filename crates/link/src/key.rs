@@ -64,7 +64,7 @@ impl Key {
 }
 
 /// A secret of a policy.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Secret {
     /// Known when the configuration is read.
     Fixed(Box<Key>),
@@ -77,6 +77,17 @@ pub enum Secret {
         /// What the scheme puts before the secret.
         prefix: &'static [u8],
     },
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Secret::Fixed(key) => f.debug_tuple("Fixed").field(key).finish(),
+            Secret::PerRequest { algorithm, .. } => {
+                write!(f, "PerRequest({}, redacted)", algorithm.name())
+            }
+        }
+    }
 }
 
 /// Why a secret has no key for a request.
@@ -200,6 +211,7 @@ impl SecretFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::Variables;
 
     fn decode(format: SecretFormat, text: &[u8]) -> Option<Vec<u8>> {
         format.decode(text).ok().map(|secret| secret.to_vec())
@@ -241,6 +253,12 @@ mod tests {
     #[test]
     fn debug_output_has_no_secret() {
         let secret = Secret::Fixed(Box::new(Key::new(Algorithm::Sha256, b"0123456789abcdef")));
-        assert!(!format!("{secret:?}").contains("0123"));
+        assert_eq!(
+            format!("{secret:?}"),
+            "Fixed(Key { mac: KeyedMac(sha256, redacted), derived: DerivedKeys(redacted) })"
+        );
+        let template = Template::parse(b"0123$host", &mut Variables::default()).unwrap();
+        let secret = Secret::PerRequest { template, algorithm: Algorithm::Sha256, prefix: b"" };
+        assert_eq!(format!("{secret:?}"), "PerRequest(sha256, redacted)");
     }
 }

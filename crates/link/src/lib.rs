@@ -14,6 +14,7 @@ mod host;
 pub mod internals;
 mod json;
 mod key;
+mod keyed_hash;
 mod keyring;
 mod keys;
 mod link;
@@ -29,7 +30,7 @@ mod verdict;
 
 pub use algorithm::{Algorithm, MAX_TAG_LEN, Tag, digest};
 pub use args::{ArgumentNames, find_arguments, read_arguments, without_arguments};
-pub use audit::{Ambiguity, client_sets, names_the_path, unsigned_variable};
+pub use audit::{Ambiguity, Misreading, client_sets, names_the_path, unsigned_variable};
 pub use claims::Claims;
 pub use encoding::Encoding;
 pub use key::{Key, Secret, SecretFormat, SecretFormatError};

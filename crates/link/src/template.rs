@@ -155,6 +155,20 @@ impl Template {
         })
     }
 
+    /// The text as it is written.
+    pub(crate) fn to_text(&self, variables: &Variables) -> String {
+        let mut text = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(literal) => text.extend(literal.escape_ascii().map(char::from)),
+                Piece::Input(at) => {
+                    text.extend(variables.as_slice().get(*at).map(Variable::to_string));
+                }
+            }
+        }
+        text
+    }
+
     /// The text without its variables, if it has none.
     pub fn literal(&self) -> Option<&[u8]> {
         match self.pieces.as_slice() {

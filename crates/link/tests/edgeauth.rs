@@ -11,7 +11,7 @@ mod common;
 
 use common::schemes::{NOW, OFFER, Offer, check, place, policy, ring, signed, verdict};
 use secure_link::{
-    Algorithm, EdgeAuthScheme, Escape, Key, Policy, Scheme, SchemeKind, Verdict, edgeauth,
+    Algorithm, EdgeAuthScheme, Escape, Key, Keys, Policy, Scheme, SchemeKind, Verdict, edgeauth,
 };
 
 const EDGE_KEY: &str = "52a152a152a152a152a152a152a152a1";
@@ -171,4 +171,18 @@ fn what_is_signed_is_shown_without_the_salt() {
     let policy = edge(Algorithm::Sha256, None, None);
     let texts = signed(&policy, Offer { token: ACL, ..OFFER });
     assert_eq!(texts, Ok(vec![("fields", "exp=1700003600~acl=/videos/*".to_owned())]));
+}
+
+#[test]
+fn debug_output_has_no_salt() {
+    let scheme = EdgeAuthScheme {
+        places: Vec::new(),
+        keys: Keys::Secrets(Vec::new()),
+        salt: Some(b"topsecret".as_slice().into()),
+        escape: None,
+    };
+    assert_eq!(
+        format!("{scheme:?}"),
+        "EdgeAuthScheme { places: [], keys: Secrets([]), salt: Some(redacted), escape: None }"
+    );
 }

@@ -1,5 +1,7 @@
 //! Akamai's EdgeAuth tokens 2.0: fields `name=value` joined by `~`, of which the last is the MAC.
 
+use core::fmt;
+
 use super::{TokenPlace, find_token, has_control};
 use crate::algorithm::Claimed;
 use crate::claims::{Claims, Found, Stated};
@@ -19,7 +21,7 @@ use crate::verdict::{Check, Verdict};
 const MAX_PATTERNS: usize = 32;
 
 /// The settings of the scheme.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EdgeAuthScheme {
     /// Where a client may bring its token; the first one that is not empty counts.
     pub places: Vec<TokenPlace>,
@@ -29,6 +31,18 @@ pub struct EdgeAuthScheme {
     pub salt: Option<Box<[u8]>>,
     /// How the signer encodes values before it signs them, if it does (`escape_early`).
     pub escape: Option<Escape>,
+}
+
+impl fmt::Debug for EdgeAuthScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let EdgeAuthScheme { places, keys, salt, escape } = self;
+        f.debug_struct("EdgeAuthScheme")
+            .field("places", places)
+            .field("keys", keys)
+            .field("salt", &salt.as_ref().map(|_| format_args!("redacted")))
+            .field("escape", escape)
+            .finish()
+    }
 }
 
 /// How a signer encodes values before it signs them.
