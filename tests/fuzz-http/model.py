@@ -212,6 +212,8 @@ def parse_time(text, hexadecimal=False):
     elif found := re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(Z|([+-])(\d\d):(\d\d))", text, re.ASCII):
         value = calendar_time(*map(int, found.groups()[:6]))
         if value is not None and found[7] != "Z":
+            if int(found[9]) > 23 or int(found[10]) > 59:
+                return None
             value -= (int(found[9]) * 3600 + int(found[10]) * 60) * (1 if found[8] == "+" else -1)
     elif found := re.fullmatch(r"([a-z]{3}), (\d\d) ([a-z]{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", text, re.ASCII | re.IGNORECASE):
         month = found[3].capitalize()
@@ -810,7 +812,7 @@ def check_sigv4(policy, seen, now, decides):
     if (wrong or amz[b"X-Amz-Algorithm"] != b"AWS4-HMAC-SHA256" or len(parts) != 5 or parts[4] != b"aws4_request" or parts[1] != date[:8]
             or issued is None or not re.fullmatch(rb"[0-9]{1,6}", life) or not 1 <= int(life) <= 604800
             or not re.fullmatch(rb"[0-9A-Fa-f]{64}", signature) or len(parts[0]) > 64
-            or names != sorted(set(names)) or len(names) > 16 or b"host" not in names or any(name != name.lower() or not name for name in names)):
+            or names != sorted(set(names)) or len(names) > 16 or b"host" not in names or any(not re.fullmatch(rb"[a-z0-9!#$%&'*+.^_`|~-]+", name) for name in names)):
         return check.say("malformed")
     alive, _ = keys_of(policy, seen, now, decides, [parts[0]])
     escaped = ["malformed"] if b"X-Amz-Signature=" + signature not in seen.args.split(b"&") else []
