@@ -193,7 +193,7 @@ class Round:
         self.recent = collections.deque(maxlen=20)
         self.requests = {}
         self.answers = {}
-        self.counted, self.granted_by, self.refused = (collections.Counter() for _ in range(3))
+        self.counted, self.granted_by, self.perhaps = (collections.Counter() for _ in range(3))
 
     def fail(self, what, *more):
         self.failures.append("\n".join([what, *more]))
@@ -439,7 +439,7 @@ class Round:
         """What the meter counts of a request: all but those of a bypass, and those that are none."""
         if entry["status"] in (b"400", b"414", b"501", b"505"):
             # nginx refuses it before it is checked, but for what is wrong with its body.
-            self.refused[entry["v_status"].decode()] += 1
+            self.perhaps[entry["v_status"].decode()] += 1
             return
         place = None if entry["uri"].startswith((b"/served/", b"/static/")) else self.configuration.find(entry["uri"] or b"/")
         seen = Seen(entry["method"], entry["uri"], entry["args"], b"", b"", b"", [], {})
@@ -459,7 +459,7 @@ class Round:
             counted.update(key["requests"])
             granted_by[key["key"]] += key["requests"].get("granted", 0)
         more = counted - self.counted
-        if self.counted - counted or more - self.refused or (more["granted"] == 0 and +granted_by != +self.granted_by):
+        if self.counted - counted or more - self.perhaps or (more["granted"] == 0 and +granted_by != +self.granted_by):
             self.fail(f"the meter says {counted} {granted_by}, the log {self.counted} {self.granted_by}; seed of the round: {self.seed}")
 
     def check_alive(self):
