@@ -180,7 +180,10 @@ mod tests {
 
     use super::*;
 
-    fn are_those_of<M: KeyInit + Mac>(ours: fn(&[u8]) -> Box<dyn Fn(&[&[u8]]) -> Tag>) {
+    /// Makes the MAC of a message in pieces.
+    type Signer = Box<dyn Fn(&[&[u8]]) -> Tag>;
+
+    fn are_those_of<M: KeyInit + Mac>(ours: fn(&[u8]) -> Signer) {
         let bytes: Vec<u8> = (0..=255).cycle().take(400).collect();
         for key_len in
             [0, 1, 16, 32, 63, 64, 65, 71, 72, 73, 103, 104, 127, 128, 129, 136, 145, 300]
@@ -200,7 +203,7 @@ mod tests {
         }
     }
 
-    fn signer<K: Keyed + 'static>(secret: &[u8]) -> Box<dyn Fn(&[&[u8]]) -> Tag> {
+    fn signer<K: Keyed + 'static>(secret: &[u8]) -> Signer {
         let keyed = K::keyed(secret);
         Box::new(move |pieces| {
             let tag = keyed.tag(pieces.iter().copied());
