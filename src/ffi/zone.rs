@@ -266,7 +266,7 @@ fn has_ended(holder: i64) -> bool {
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-        if libc::waitid(libc::P_PID, pid.cast_unsigned(), &mut info, how) == 0 {
+        if libc::waitid(libc::P_PID, pid as libc::id_t, &mut info, how) == 0 {
             return info.si_pid() == pid;
         }
     }
