@@ -26,6 +26,9 @@ pub struct State<'r> {
     spent: Cell<Option<&'r Spent<'r>>>,
     denials: Cell<Option<&'r Denial<'r>>>,
     bypass: Cell<Option<Bypass<'r>>>,
+    /// Whether the location of the last check has bypassed it: then it is the value of variables
+    /// only.
+    bypassed: Cell<bool>,
     handed_off: Cell<bool>,
     pass: Cell<u32>,
 }
@@ -42,6 +45,7 @@ impl<'r> State<'r> {
             spent: Cell::default(),
             denials: Cell::default(),
             bypass: Cell::default(),
+            bypassed: Cell::default(),
             handed_off: Cell::default(),
             pass: Cell::default(),
         }
@@ -118,13 +122,6 @@ impl<'r> Checked<'r> {
         self.pass != request.pass()
     }
 
-    /// Whether the location has bypassed it: then it is the value of variables only.
-    fn is_bypassed(&self, request: Request<'_>) -> bool {
-        request.state().and_then(|state| state.bypass.get()).is_some_and(|bypass| {
-            bypass.skips && ptr::eq(bypass.conf, self.conf) && bypass.pass == self.pass
-        })
-    }
-
     /// Whether the check still speaks for a request, under the given policy and mode.
     fn holds(&self, request: Request<'r>, policy: &LinkPolicy, mode: Mode) -> bool {
         // Commas that a client brings may split an advisory check's fields, so that it never
@@ -141,7 +138,7 @@ impl<'r> Checked<'r> {
             self.offered.mode == Mode::Enforced
                 && self.verdict() == Verdict::Granted
                 && self.is_of_earlier_pass(request)
-                && !self.is_bypassed(request)
+                && request.state().is_some_and(|state| !state.bypassed.get())
         };
         ptr::eq(self.policy, policy) && strict_enough && (carried() || unchanged())
     }
@@ -247,6 +244,9 @@ fn check_and_keep<'r>(
     state.last.set(Some(checked));
     state.decided.set(None);
     state.passed.set(false);
+    state.bypassed.set(state.bypass.get().is_some_and(|bypass| {
+        bypass.skips && ptr::eq(bypass.conf, checked.conf) && bypass.pass == checked.pass
+    }));
     Ok(checked)
 }
 
@@ -322,6 +322,12 @@ pub fn is_bypassed(request: Request<'_>) -> Result<bool, NotEvaluated> {
     }
     let skips = any_is_set(request, conf.bypass())?;
     state.bypass.set(Some(Bypass { conf, pass: request.pass(), skips }));
+    // A variable may have made a check before.
+    let is_of_here =
+        |last: &Checked<'_>| ptr::eq(last.conf, conf) && !last.is_of_earlier_pass(request);
+    if skips && state.last.get().is_some_and(is_of_here) {
+        state.bypassed.set(true);
+    }
     Ok(skips)
 }
 
@@ -435,8 +441,8 @@ pub fn spent(request: Request<'_>) -> impl Iterator<Item = &Checked<'_>> + Clone
 /// The check that counts for a request, if any was kept and the location's bypass did not skip
 /// it.
 pub fn counted(request: Request<'_>) -> Option<&Checked<'_>> {
-    let checked = request.state()?.last.get()?;
-    (!checked.is_bypassed(request)).then_some(checked)
+    let state = request.state()?;
+    state.last.get().filter(|_| !state.bypassed.get())
 }
 
 /// The query string that was checked, or else the one there is, and the policy that reads it.

@@ -73,13 +73,15 @@ sub walk {
 
     my $check = sub {
         my $verdict = !defined $link ? 'missing' : $link == $l->{at} ? 'granted' : 'forged';
-        $w{last} = { policy => $l->{policy}, verdict => $verdict, strict => $l->{enforce} ne 'off', pass => $w{pass}, at => $l->{at} };
+        my $bypassed = ($w{bypassed} || 0) == $w{pass};
+        $w{last} = { policy => $l->{policy}, verdict => $verdict, strict => $l->{enforce} ne 'off', pass => $w{pass}, at => $l->{at}, bypassed => $bypassed };
+        @w{qw(decided passed)} = ();
     };
     my $holds = sub {
         my ($strict) = @_;
         my $last = $w{last} or return 0;
         return 0 if $last->{policy} ne $l->{policy} || $strict && !$last->{strict};
-        return $last->{at} == $l->{at} || $last->{strict} && $last->{verdict} eq 'granted';
+        return $last->{at} == $l->{at} || $last->{strict} && $last->{verdict} eq 'granted' && !$last->{bypassed};
     };
     my $denied = sub {
         my ($how) = @_;
@@ -90,6 +92,7 @@ sub walk {
         return $denied->('on') || $l->{enforce} eq 'dry_run' && $denied->('dry_run');
     };
     my $read = sub {
+        return $w{last}{verdict} if defined $w{decided} && ($w{decided} == $w{pass} || $l->{enforce} eq 'off');
         $check->() unless $holds->($l->{enforce} ne 'off') || $w{last} && $settled->();
         return $w{last}{verdict};
     };
@@ -97,14 +100,20 @@ sub walk {
         my ($status) = @_;
         return if $w{error_page} || !defined $l->{$status};
         $w{error_page} = 1 unless $l->{recursive};
+        $w{status} = $l->{status} ? 0 : $status;
         return $locations->[ $l->{$status} ];
     };
 
     while (++$w{pass} < 10) {    # nginx itself stops there
         $read->() if $l->{early} && !$w{counted}++;    # limit_conn counts a request once
         my $link_says = '';
+        if ($l->{enforce} ne 'off' && $l->{bypass}) {
+            $w{bypassed} = $w{pass};
+            $w{last}{bypassed} = 1 if $w{last} && $w{last}{pass} == $w{pass};
+        }
         if ($l->{enforce} ne 'off' && !$l->{bypass} && !$settled->()) {
             $check->() unless $holds->(1);
+            $w{decided} = $w{pass};
             if ($w{last}{verdict} ne 'granted') {
                 push @{ $w{log} }, ($l->{enforce} eq 'on' ? 'denied ' : 'would deny ') . $w{last}{verdict};
                 push @{ $w{denials} }, { policy => $l->{policy}, pass => $w{pass}, how => $l->{enforce} };
@@ -119,7 +128,10 @@ sub walk {
             $next = $error->(403);
         } else {
             @{ $w{denials} } = grep { $_->{pass} != $w{pass} || $_->{how} ne 'on' } @{ $w{denials} };
-            if (defined $l->{pass} && !$l->{bypass} && !$w{handed_off} && !$denied->('on')) {
+            # The page of an error by which another method has refused a request that the link had let pass.
+            $w{passed} = 1 unless $w{last} && $w{last}{pass} != $w{pass} && $w{status};
+            my $refused = $w{last} && !$w{passed};
+            if (defined $l->{pass} && !$l->{bypass} && !$w{handed_off} && !$denied->('on') && !$refused) {
                 $w{handed_off} = 1;
                 $next = $locations->[ $l->{pass} ];
             } elsif (defined $l->{try}) {
