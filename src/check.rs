@@ -229,7 +229,7 @@ pub fn deciding<'r>(
         None => check_and_keep(request, policy, Mode::Enforced)?,
     };
     if let Some(state) = request.state() {
-        state.decided.set(Some(request.pass()));
+        state.decided.set(Some(state.pass()));
     }
     Ok(checked)
 }
@@ -383,7 +383,7 @@ fn has_earlier_denial(request: Request<'_>, policy: &LinkPolicy, enforced: Enfor
 pub fn note_passed_access(request: Request<'_>) {
     let Some(state) = request.state() else { return };
     let is_of_error = |last: &Checked<'_>| {
-        last.is_of_earlier_pass(request) && request.error_status() >= BAD_REQUEST
+        request.error_status() >= BAD_REQUEST && last.is_of_earlier_pass(request)
     };
     if !state.last.get().is_some_and(is_of_error) {
         state.passed.set(true);

@@ -42,23 +42,23 @@ pub fn decide(request: Request<'_>) -> Handoff<'_> {
         Ok(_) => {}
         Err(_) => return Handoff::Failed,
     }
+    if conf.enforced() == Enforce::Off || matches!(conf.pass(), PassTarget::Off) {
+        return Handoff::None;
+    }
     let refused = check::is_refused_by_others(request)
         || conf.policy().is_some_and(|policy| check::is_after_denial(request, policy));
-    if conf.enforced() == Enforce::Off || refused {
+    if refused {
         return Handoff::None;
     }
     target(request, conf.pass()).unwrap_or(Handoff::Failed)
 }
 
 fn target<'r>(request: Request<'r>, pass: &'r PassTarget) -> Result<Handoff<'r>, NotEvaluated> {
-    if matches!(pass, PassTarget::Off)
-        || check::was_handed_off(request)
-        || check::is_bypassed(request)?
-    {
+    if check::was_handed_off(request) || check::is_bypassed(request)? {
         return Ok(Handoff::None);
     }
     let handoff = match pass {
-        PassTarget::Off => return Ok(Handoff::None),
+        PassTarget::Off => Handoff::None,
         PassTarget::Named(name) => Handoff::Named(name),
         PassTarget::Path { path, args } => {
             let path = request.complex(path)?;
