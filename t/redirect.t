@@ -421,6 +421,32 @@ denied: verdict=missing
 
 
 
+=== nor is it after another location that bypasses the check
+--- http_config
+    map $arg_probe $probe { 1 1; }
+    limit_req_zone $secure_link_hmac_status zone=others:64k rate=1000r/s;
+--- config
+secure_link_hmac_enforce on;
+location /open/ {
+    secure_link_hmac_bypass $probe;
+    limit_req zone=others burst=10 nodelay;
+    error_page 404 = /via/x?probe=1;
+}
+location /via/ {
+    secure_link_hmac_bypass $probe;
+    try_files /nothing /files/report.txt;
+}
+location /files/ { }
+--- request eval
+"GET " . link('/open/x', args => 'probe=1')
+--- error_code: 403
+--- response_headers
+X-Verdict: missing
+--- denials
+denied: verdict=missing
+
+
+
 === what a dry run would deny is denied where the same policy is enforced
 --- config
 location /soft/ {
