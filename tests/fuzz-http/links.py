@@ -354,6 +354,10 @@ class Maker:
         contained = model.uri_hash(policy, self.seen(request, uri, address)) if self.chance(0.15) else None
         if contained:
             digest, _ = contained
+            if self.chance(0.2):
+                # The same URI, of which nginx makes another path.
+                at = request.path.rindex(b"/")
+                request.path = request.path[:at] + random.choice([b"//..", b"/x%2Fy/..", b"/%2F/.."]) + request.path[at:]
             payload["cdniuc"] = random.choice(["hash:sha-256;" + digest] * 6 + ["hash:sha-256;" + digest[1:], "regex:.*", "hash:sha-256;" + digest + "=", 5])
         header_text, payload_text = (json.dumps(each, ensure_ascii=self.chance(0.5)).encode("utf-8", "surrogatepass") for each in (header, payload))
         if self.chance(0.03):
