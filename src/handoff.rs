@@ -58,7 +58,7 @@ fn target<'r>(request: Request<'r>, pass: &'r PassTarget) -> Result<Handoff<'r>,
         return Ok(Handoff::None);
     }
     let handoff = match pass {
-        PassTarget::Off => Handoff::None,
+        PassTarget::Off => return Ok(Handoff::None),
         PassTarget::Named(name) => Handoff::Named(name),
         PassTarget::Path { path, args } => {
             let path = request.complex(path)?;
