@@ -19,16 +19,10 @@ pub struct State<'r> {
     request: Request<'r>,
     progress: Cell<Progress<'r>>,
     last: Cell<Option<&'r Checked<'r>>>,
-    /// The pass whose access phase the last check has decided.
-    decided: Cell<Option<u32>>,
-    /// Whether all access checks of a location have let pass what it granted.
-    passed: Cell<bool>,
+    standing: Cell<Standing>,
     spent: Cell<Option<&'r Spent<'r>>>,
     denials: Cell<Option<&'r Denial<'r>>>,
     bypass: Cell<Option<Bypass<'r>>>,
-    /// Whether the location of the last check has bypassed it: then it is the value of variables
-    /// only.
-    bypassed: Cell<bool>,
     handed_off: Cell<bool>,
     pass: Cell<u32>,
 }
@@ -40,12 +34,10 @@ impl<'r> State<'r> {
             request,
             progress: Cell::default(),
             last: Cell::default(),
-            decided: Cell::default(),
-            passed: Cell::default(),
+            standing: Cell::default(),
             spent: Cell::default(),
             denials: Cell::default(),
             bypass: Cell::default(),
-            bypassed: Cell::default(),
             handed_off: Cell::default(),
             pass: Cell::default(),
         }
@@ -65,6 +57,17 @@ impl<'r> State<'r> {
     pub fn pass(&self) -> u32 {
         self.pass.get()
     }
+}
+
+/// What became of the last check.
+#[derive(Clone, Copy, Default)]
+struct Standing {
+    /// The pass whose access phase it has decided.
+    decided: Option<u32>,
+    /// Whether all access checks of a location have let pass what it granted.
+    passed: bool,
+    /// Whether its location has bypassed it: then it is the value of variables only.
+    bypassed: bool,
 }
 
 /// How far a check has come, for variables that are read inside of it.
@@ -138,7 +141,7 @@ impl<'r> Checked<'r> {
             self.offered.mode == Mode::Enforced
                 && self.verdict() == Verdict::Granted
                 && self.is_of_earlier_pass(request)
-                && request.state().is_some_and(|state| !state.bypassed.get())
+                && request.state().is_some_and(|state| !state.standing.get().bypassed)
         };
         ptr::eq(self.policy, policy) && strict_enough && (carried() || unchanged())
     }
@@ -211,7 +214,7 @@ pub fn current(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluate
 /// this pass, or, where nothing is enforced, in that of one before. What is in `if` and `set` there
 /// asks for itself all the same.
 fn is_decided(request: Request<'_>) -> bool {
-    match request.state().and_then(|state| state.decided.get()) {
+    match request.state().and_then(|state| state.standing.get().decided) {
         Some(pass) if pass == request.pass() => true,
         Some(_) => request.conf().enforced() == Enforce::Off && !request.is_before_preaccess(),
         None => false,
@@ -229,7 +232,7 @@ pub fn deciding<'r>(
         None => check_and_keep(request, policy, Mode::Enforced)?,
     };
     if let Some(state) = request.state() {
-        state.decided.set(Some(state.pass()));
+        state.standing.set(Standing { decided: Some(state.pass()), ..state.standing.get() });
     }
     Ok(checked)
 }
@@ -242,11 +245,10 @@ fn check_and_keep<'r>(
     let checked = check(request, policy, mode)?;
     let state = request.state_or_new().ok_or(NotEvaluated)?;
     state.last.set(Some(checked));
-    state.decided.set(None);
-    state.passed.set(false);
-    state.bypassed.set(state.bypass.get().is_some_and(|bypass| {
+    let bypassed = state.bypass.get().is_some_and(|bypass| {
         bypass.skips && ptr::eq(bypass.conf, checked.conf) && bypass.pass == checked.pass
-    }));
+    });
+    state.standing.set(Standing { bypassed, ..Standing::default() });
     Ok(checked)
 }
 
@@ -326,7 +328,7 @@ pub fn is_bypassed(request: Request<'_>) -> Result<bool, NotEvaluated> {
     let is_of_here =
         |last: &Checked<'_>| ptr::eq(last.conf, conf) && !last.is_of_earlier_pass(request);
     if skips && state.last.get().is_some_and(is_of_here) {
-        state.bypassed.set(true);
+        state.standing.set(Standing { bypassed: true, ..state.standing.get() });
     }
     Ok(skips)
 }
@@ -386,7 +388,7 @@ pub fn note_passed_access(request: Request<'_>) {
         request.error_status() >= BAD_REQUEST && last.is_of_earlier_pass(request)
     };
     if !state.last.get().is_some_and(is_of_error) {
-        state.passed.set(true);
+        state.standing.set(Standing { passed: true, ..state.standing.get() });
     }
     if let Some(denial) = state.denials.get()
         && denial.enforced == Enforce::On
@@ -399,7 +401,7 @@ pub fn note_passed_access(request: Request<'_>) {
 /// Whether the request is that of the page of an error by which another access check has refused
 /// it: its link is neither spent nor handed off.
 pub fn is_refused_by_others(request: Request<'_>) -> bool {
-    request.state().is_some_and(|state| state.last.get().is_some() && !state.passed.get())
+    request.state().is_some_and(|state| state.last.get().is_some() && !state.standing.get().passed)
 }
 
 /// Whether a request was handed off, which it is at most once.
@@ -442,7 +444,7 @@ pub fn spent(request: Request<'_>) -> impl Iterator<Item = &Checked<'_>> + Clone
 /// it.
 pub fn counted(request: Request<'_>) -> Option<&Checked<'_>> {
     let state = request.state()?;
-    state.last.get().filter(|_| !state.bypassed.get())
+    state.last.get().filter(|_| !state.standing.get().bypassed)
 }
 
 /// The query string that was checked, or else the one there is, and the policy that reads it.
