@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use secure_link::{SchemeKind, Verdict};
-use secure_link_directives::{Enforce, Refusal, Statuses, inherit};
+use secure_link_directives::{Enforce, Refusal, Statuses, enforced_off, inherit};
 use zeroize::Zeroizing;
 
 use crate::directives::{Directive, Setting};
@@ -271,8 +271,7 @@ fn enforce(
         Enforce::On if is_off && enforced_here => {
             return Err(conf.error(
                 &enforce.at,
-                "\"secure_link_hmac_enforce\" is on where \"secure_link_hmac\" is off: \
-                 remove one of them",
+                format_args!("\"secure_link_hmac_enforce\" {}", enforced_off()),
             ));
         }
         _ if is_off => child.enforced = Enforce::Off,

@@ -37,7 +37,7 @@ const MAX_KEY_FILE_LEN: u64 = 4096;
 
 /// All directives.
 pub const DIRECTIVES: &[Directive] = &[
-    directive(c"secure_link_hmac", DirectiveFlags::ONE_OR_MORE, set_credential),
+    directive(c"secure_link_hmac", DirectiveFlags::ONE_OR_MORE, set_policy),
     directive(c"secure_link_hmac_scheme", DirectiveFlags::ONE_OR_MORE, set_policy),
     directive(c"secure_link_hmac_message", DirectiveFlags::TAKE1, set_policy),
     Directive {
@@ -54,7 +54,7 @@ pub const DIRECTIVES: &[Directive] = &[
     directive(c"secure_link_hmac_scope", DirectiveFlags::TAKE1, set_policy),
     directive(c"secure_link_hmac_require", DirectiveFlags::ONE_OR_MORE, set_policy),
     directive(c"secure_link_hmac_revoke", DirectiveFlags::ONE_OR_MORE, set_policy),
-    directive(c"secure_link_hmac_enforce", DirectiveFlags::TAKE1.and_limit_except(), set_enforce),
+    directive(c"secure_link_hmac_enforce", DirectiveFlags::TAKE1.and_limit_except(), set_policy),
     directive(c"secure_link_hmac_error", DirectiveFlags::ONE_OR_MORE, set_error),
     directive(c"secure_link_hmac_bypass", DirectiveFlags::ONE_OR_MORE, set_bypass),
     directive(c"secure_link_hmac_log_level", DirectiveFlags::TAKE1, set_log_level),
@@ -124,6 +124,10 @@ impl<'c> Reading<'c> for Setting<'_, 'c> {
         &mut self.block.settings
     }
 
+    fn enforce(&mut self) -> &mut Option<Located<Enforce>> {
+        &mut self.block.enforce
+    }
+
     fn seconds(&self, word: &[u8]) -> Option<i64> {
         self.conf.parse_seconds(word)
     }
@@ -152,18 +156,10 @@ impl<'c> Reading<'c> for Setting<'_, 'c> {
     }
 }
 
-/// Reads a directive that makes a policy.
+/// Reads a directive that makes a policy, or enforces it.
 fn set_policy(setting: &mut Setting<'_, '_>) -> Outcome {
     let words = setting.conf.words();
     read(words.first().copied().unwrap_or_default(), setting)
-}
-
-fn set_credential(setting: &mut Setting<'_, '_>) -> Outcome {
-    let is_on = |enforce: &Located<_>| enforce.value == Enforce::On;
-    if setting.arguments == [b"off"] && setting.block.enforce.as_ref().is_some_and(is_on) {
-        return refuse("is \"off\" where \"secure_link_hmac_enforce\" is on: remove one of them");
-    }
-    set_policy(setting)
 }
 
 /// Reads the secret of a key file, whose path is relative to the configuration's directory.
@@ -211,14 +207,6 @@ fn read_bounded(path: &Path) -> std::io::Result<(Zeroizing<Vec<u8>>, Metadata)> 
         return Err(std::io::Error::other(format!("it is longer than {MAX_KEY_FILE_LEN} bytes")));
     }
     Ok((text, metadata))
-}
-
-fn set_enforce(setting: &mut Setting<'_, '_>) -> Outcome {
-    let enforce = named(Enforce::ALL, Enforce::name, setting.first())?;
-    if enforce == Enforce::On && setting.block.settings.is_off() {
-        return refuse("is on where \"secure_link_hmac\" is off: remove one of them");
-    }
-    setting.store(|block| &mut block.enforce, enforce)
 }
 
 fn set_error(setting: &mut Setting<'_, '_>) -> Outcome {

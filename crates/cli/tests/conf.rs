@@ -110,6 +110,8 @@ fn mistakes_have_their_file_and_line() {
         ("secure_link_hmac_leeway 1s;\nsecure_link_hmac_leeway 1s;", "", 5, "is duplicate"),
         ("secure_link_hmac_leeway;", "", 4, "wrong number of arguments"),
         ("secure_link_hmac_enforce on on;", "", 4, "wrong number of arguments"),
+        ("secure_link_hmac_enforce on;\nsecure_link_hmac off;", "", 5, "is \"off\" where"),
+        ("secure_link_hmac off;\nsecure_link_hmac_enforce on;", "", 5, "is on where"),
         ("secure_link_hmac_error;", "", 4, "wrong number of arguments"),
         ("secure_link_hmac_leway 1s;", "", 4, "is no directive"),
         ("secure_link_hmac_scheme none;", "", 4, "has an unknown scheme"),
@@ -148,6 +150,20 @@ fn mistakes_have_their_file_and_line() {
         assert_refused(&ended, code, text);
         assert_refused(&ended, code, &format!("nginx.conf:{line}: "));
     }
+}
+
+#[test]
+fn what_is_off_is_not_enforced_below() {
+    let conf = |server: &str, location: &str| {
+        format!("http {{ {FILES}\n server {{ {server}\n location /files/ {{\n {location} }} }} }}")
+    };
+    let off = "secure_link_hmac off;";
+    let directory = directory("off", &[("nginx.conf", &conf(off, "secure_link_hmac_enforce on;"))]);
+    let ended = sign(&directory, "/files/a", &[]);
+    assert_refused(&ended, 2, "nginx.conf:4: \"secure_link_hmac_enforce\" is on where");
+    // The other way round the location is open.
+    fs::write(directory.join("nginx.conf"), conf("secure_link_hmac_enforce on;", off)).unwrap();
+    assert_refused(&sign(&directory, "/files/a", &[]), 2, "no links are checked");
 }
 
 #[test]

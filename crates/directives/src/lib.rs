@@ -18,4 +18,4 @@ pub use refusal::{Outcome, Refusal, alternatives, named, one, quote, refuse};
 pub use ring::{KeyLine, KeySource, misfit};
 pub use scheme::{RequiredClaim, SchemeSetting};
 pub use settings::{Algorithms, Credential, Located, RingKeys, Settings, Unused, inherit};
-pub use status::{Enforce, Statuses};
+pub use status::{Enforce, Statuses, enforced_off};

@@ -1,4 +1,5 @@
-//! The directives that make a policy: one reader each, from words to a setting of the block.
+//! The directives that make a policy, and the one that enforces it: one reader each, from words to a
+//! setting of the block.
 
 use secure_link::{
     Algorithm, Encoding, Fields, FieldsError, MAX_KEYS_TRIED, Scope, SecretFormat, Template,
@@ -9,6 +10,7 @@ use crate::limit::read_limit;
 use crate::refusal::{Outcome, Refusal, alternatives, named, one, quote, refuse, some};
 use crate::scheme::{read_require, read_scheme};
 use crate::settings::{Algorithms, Credential, Located, RingKeys, Settings};
+use crate::status::{Enforce, enforced_off};
 
 /// Names of variables that the module fills begin so.
 const OWN_VARIABLES: &str = "secure_link_hmac";
@@ -30,6 +32,9 @@ pub trait Reading<'w> {
 
     /// The settings of the block in which it stands.
     fn settings(&mut self) -> &mut Settings<Self::Place, Self::Secret, Self::Values>;
+
+    /// Whether that block is enforced, if it says so itself.
+    fn enforce(&mut self) -> &mut Option<Located<Enforce, Self::Place>>;
 
     /// Reads a time in nginx's notation (`30s`, `1h 5m`) as seconds.
     fn seconds(&self, word: &[u8]) -> Option<i64>;
@@ -117,7 +122,7 @@ fn reject_own_variables(variables: &Variables) -> Outcome {
     }
 }
 
-/// Reads a directive that makes a policy, into the settings of its block.
+/// Reads a directive that makes a policy or enforces it, into the settings of its block.
 pub fn read<'w, R: Reading<'w>>(name: &[u8], reading: &mut R) -> Outcome {
     let read = match name {
         b"secure_link_hmac" => credential,
@@ -134,6 +139,7 @@ pub fn read<'w, R: Reading<'w>>(name: &[u8], reading: &mut R) -> Outcome {
         b"secure_link_hmac_require" => require,
         b"secure_link_hmac_revoke" => revoke,
         b"secure_link_hmac_limit" => limit,
+        b"secure_link_hmac_enforce" => enforce,
         _ => |_: &mut R| refuse("is no directive of this module"),
     };
     read(reading)
@@ -143,6 +149,11 @@ pub fn read<'w, R: Reading<'w>>(name: &[u8], reading: &mut R) -> Outcome {
 fn credential<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
     let texts = some(reading.arguments())?;
     if texts == [b"off"] {
+        if reading.enforce().as_ref().is_some_and(|enforce| enforce.value == Enforce::On) {
+            return refuse(
+                "is \"off\" where \"secure_link_hmac_enforce\" is on: remove one of them",
+            );
+        }
         let at = reading.at();
         return store(&mut reading.settings().credential, Credential::Off, at);
     }
@@ -352,4 +363,14 @@ fn limit<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
     }
     limits.push(Located { value: limit, at });
     Ok(())
+}
+
+/// Reads `secure_link_hmac_enforce on|off|dry_run`.
+fn enforce<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
+    let enforce = named(Enforce::ALL, Enforce::name, one(reading.arguments())?)?;
+    if enforce == Enforce::On && reading.settings().is_off() {
+        return Err(enforced_off());
+    }
+    let at = reading.at();
+    store(reading.enforce(), enforce, at)
 }

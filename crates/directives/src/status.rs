@@ -2,7 +2,7 @@
 
 use secure_link::Verdict;
 
-use crate::refusal::{Outcome, alternatives, quote, refuse, some};
+use crate::refusal::{Outcome, Refusal, alternatives, quote, refuse, some};
 
 /// Whether the outcome of a check decides about the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,12 @@ impl Enforce {
             Enforce::DryRun => "dry_run",
         }
     }
+}
+
+/// What is wrong with an enforcement where the credential is off.
+pub fn enforced_off() -> Refusal {
+    let text = "is on where \"secure_link_hmac\" is off: remove one of them";
+    Refusal::Argument(text.to_owned())
 }
 
 /// The status of each denial.

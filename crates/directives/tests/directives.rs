@@ -8,8 +8,8 @@
 
 use secure_link::{Algorithm, Escape, KeyLife, SchemeKind, SecretFormat, TimeField, Verdict};
 use secure_link_directives::{
-    Algorithms, Credential, Enforce, KeyLine, KeySource, Measure, Outcome, Per, Reading, Refusal,
-    Rule, SchemeSetting, SecretWord, Settings, Statuses, named, read,
+    Algorithms, Credential, Enforce, KeyLine, KeySource, Located, Measure, Outcome, Per, Reading,
+    Refusal, Rule, SchemeSetting, SecretWord, Settings, Statuses, named, read,
 };
 
 type Block = Settings<usize, String, Vec<String>>;
@@ -18,6 +18,7 @@ struct Line<'b> {
     words: Vec<&'static [u8]>,
     number: usize,
     block: &'b mut Block,
+    enforce: &'b mut Option<Located<Enforce, usize>>,
 }
 
 fn text(word: &[u8]) -> String {
@@ -39,6 +40,10 @@ impl Reading<'static> for Line<'_> {
 
     fn settings(&mut self) -> &mut Block {
         self.block
+    }
+
+    fn enforce(&mut self) -> &mut Option<Located<Enforce, usize>> {
+        self.enforce
     }
 
     fn seconds(&self, word: &[u8]) -> Option<i64> {
@@ -63,9 +68,18 @@ impl Reading<'static> for Line<'_> {
 }
 
 fn set(block: &mut Block, line: &'static str, number: usize) -> Outcome {
+    set_with(block, &mut None, line, number)
+}
+
+fn set_with(
+    block: &mut Block,
+    enforce: &mut Option<Located<Enforce, usize>>,
+    line: &'static str,
+    number: usize,
+) -> Outcome {
     let mut words: Vec<_> = line.split(' ').map(str::as_bytes).collect();
     let name = words.remove(0);
-    read(name, &mut Line { words, number, block })
+    read(name, &mut Line { words, number, block, enforce })
 }
 
 /// The block of some lines, which are numbered from one on.
@@ -82,6 +96,27 @@ fn refusal(lines: &[&'static str]) -> String {
     let (last, others) = lines.split_last().unwrap();
     let mut block = block(others);
     set(&mut block, last, lines.len()).expect_err(last).to_string()
+}
+
+#[test]
+fn a_block_that_is_off_is_not_enforced() {
+    for lines in [
+        ["secure_link_hmac off", "secure_link_hmac_enforce on"],
+        ["secure_link_hmac_enforce on", "secure_link_hmac off"],
+    ] {
+        let (mut block, mut enforce) = (Block::default(), None);
+        let [first, second] = lines.map(|line| set_with(&mut block, &mut enforce, line, 1));
+        assert!(first.is_ok(), "{lines:?}");
+        let refusal = second.expect_err(lines[1]).to_string();
+        assert!(refusal.ends_with("remove one of them"), "{refusal}");
+    }
+    for mode in ["secure_link_hmac_enforce off", "secure_link_hmac_enforce dry_run"] {
+        let (mut block, mut enforce) = (Block::default(), None);
+        for line in ["secure_link_hmac off", mode] {
+            set_with(&mut block, &mut enforce, line, 1).expect(line);
+        }
+        assert!(enforce.is_some());
+    }
 }
 
 #[test]

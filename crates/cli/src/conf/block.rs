@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use secure_link::SecretFormat;
 use secure_link_directives::{
-    Enforce, Outcome, Reading, Refusal, SecretWord, Statuses, inherit, named, one, read, refuse,
-    store,
+    Enforce, Outcome, Reading, Refusal, SecretWord, Statuses, enforced_off, inherit, read, refuse,
 };
 use zeroize::Zeroizing;
 
@@ -65,10 +64,17 @@ impl Block {
 
     /// Completes a block by what it does not have of its own.
     pub fn complete(&mut self, parent: &Block) -> Result<(), Error> {
+        let completed = self.settings.complete(&parent.settings);
+        completed.map_err(|unused| Error::conf(&unused.at, unused.text))?;
+        if let Some(Located { value: Enforce::On, at }) = &self.enforce
+            && self.settings.is_off()
+        {
+            let text = format!("\"secure_link_hmac_enforce\" {}", enforced_off());
+            return Err(Error::conf(at, text));
+        }
         inherit(&mut self.enforce, &parent.enforce);
         inherit(&mut self.statuses, &parent.statuses);
-        let completed = self.settings.complete(&parent.settings);
-        completed.map_err(|unused| Error::conf(&unused.at, unused.text))
+        Ok(())
     }
 }
 
@@ -78,10 +84,6 @@ impl Setting<'_, '_> {
             b"secure_link_hmac_secret" if !reads_secrets => {
                 self.block.settings.secrets.get_or_insert_default();
                 Ok(())
-            }
-            b"secure_link_hmac_enforce" => {
-                let enforce = named(Enforce::ALL, Enforce::name, one(&self.arguments)?)?;
-                store(&mut self.block.enforce, enforce, self.directive.at.clone())
             }
             b"secure_link_hmac_error" => {
                 self.block.statuses.get_or_insert_default().read(&self.arguments)
@@ -118,6 +120,10 @@ impl<'t> Reading<'t> for Setting<'_, 't> {
 
     fn settings(&mut self) -> &mut Settings {
         &mut self.block.settings
+    }
+
+    fn enforce(&mut self) -> &mut Option<Located<Enforce>> {
+        &mut self.block.enforce
     }
 
     fn seconds(&self, word: &[u8]) -> Option<i64> {
