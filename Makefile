@@ -88,7 +88,7 @@ test-leaks: ## Memory is flat over a million requests of every verdict and 200 r
 
 test-timing: ## That the time of a refusal tells neither how much of a MAC is right nor whether an id exists
 	@scripts/need
-	@cargo test --package secure-link --release --locked --test timing
+	@PATH="$$PATH:$$HOME/.cargo/bin" cargo test --package secure-link --release --locked --test timing
 
 test-matrix: ## Build for and run t/ against nginx 1.22, 1.26, 1.28 and 1.30, of Debian's releases and vendored (ON='sid vendored': on these)
 	@scripts/test-matrix $(ON)
@@ -116,7 +116,7 @@ fuzz-http: ## Random requests to nginx with the module, every answer against a m
 	@objs/fuzz-http/venv/bin/python tests/fuzz-http/fuzz.py --module $(module) --nginx $(binary) \
 		--seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
-fuzz-http-selftest: ## Plants mistakes in a copy of the sources, each of which fuzz-http has to find in two minutes
+fuzz-http-selftest: ## Plant bugs in a copy of the sources: fuzz-http has to find each within two minutes
 	@scripts/need $(needs) fuzz-http
 	@objs/fuzz-http/venv/bin/python tests/fuzz-http/selftest.py --kind $(NGINX) --nginx $(binary)
 
