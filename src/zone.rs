@@ -10,7 +10,7 @@ use secure_link_zone::{Counters, Hints, Locked, MAX_KEY_LEN, Parts, PinnedEntry,
 use thiserror::Error;
 
 use crate::directives::Setting;
-use crate::ffi::{Position, SharedMemory, ZoneChange};
+use crate::ffi::{Position, SharedMemory};
 
 /// Keys that are looked at under the lock before it is given back.
 const KEYS_AT_ONCE: usize = 256;
@@ -268,7 +268,7 @@ pub fn set_zone(setting: &mut Setting<'_, '_>) -> Outcome {
     if setting.conf.main()?.zones.iter().any(|zone| *zone.name == *name) {
         return refuse(format!("names the zone {} a second time", quote(name)));
     }
-    if let ZoneChange::Size(running) = setting.conf.zone_change(name, size) {
+    if let Some(running) = setting.conf.other_zone_size(name, size) {
         return refuse(format!(
             "has another size for the zone {} than the running configuration, which has {running} \
              bytes: a reload cannot change it without loss; restart nginx, or use a new name",

@@ -20,4 +20,4 @@ pub use entry::DirectiveFlags;
 pub use log::{Level, LineBuffer};
 pub use request::{NotEvaluated, Request, Value, now};
 pub use value::{Complex, VariableIndex};
-pub use zone::{SharedMemory, ZoneChange};
+pub use zone::SharedMemory;

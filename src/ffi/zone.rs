@@ -27,16 +27,8 @@ use crate::zone::ZoneConf;
 /// A zone of shared memory, as one configuration knows it.
 pub struct SharedMemory {
     shm: NonNull<ngx_shm_zone_t>,
-    /// What was found in the memory: for a request, everything that can be found before.
+    /// The zone in the memory, opened once, so that requests need not look for it.
     zone: OnceCell<Zone<'static>>,
-}
-
-/// How a configuration's zone and that of the running one differ.
-pub enum ZoneChange {
-    /// Not, or there is none.
-    None,
-    /// In size; the bytes of the running one.
-    Size(usize),
 }
 
 impl Conf<'_> {
@@ -54,16 +46,14 @@ impl Conf<'_> {
         u64::try_from(unsafe { ngx_parse_offset(&mut text) }).ok()
     }
 
-    /// Whether the running configuration has a zone of this name with another size, which nginx
-    /// would replace by an empty one.
-    pub fn zone_change(&self, name: &[u8], size: usize) -> ZoneChange {
-        // SAFETY: a configuration has a cycle, and that the running one or null; zones are a list
-        // of parts, each an array.
+    /// The size, in bytes, of the running configuration's zone of this name, if it is another one:
+    /// nginx would replace that zone by an empty one.
+    pub fn other_zone_size(&self, name: &[u8], size: usize) -> Option<usize> {
+        // SAFETY: a configuration has a cycle, and `old_cycle` is the running one or null; zones are
+        // a list of parts, each an array.
         unsafe {
             let cycle: *mut ngx_cycle_t = (*self.as_ptr()).cycle;
-            let Some(old) = cycle.as_ref().and_then(|cycle| cycle.old_cycle.as_ref()) else {
-                return ZoneChange::None;
-            };
+            let old = cycle.as_ref()?.old_cycle.as_ref()?;
             let mut part: *const ngx_list_part_t = &old.shared_memory.part;
             while let Some(zones) = part.as_ref() {
                 let items: *const ngx_shm_zone_t = zones.elts.cast();
@@ -73,13 +63,13 @@ impl Conf<'_> {
                         && zone.shm.name.as_bytes() == name
                         && zone.shm.size != size
                     {
-                        return ZoneChange::Size(zone.shm.size);
+                        return Some(zone.shm.size);
                     }
                 }
                 part = zones.next;
             }
         }
-        ZoneChange::None
+        None
     }
 
     /// Asks nginx for a zone, which is there once the configuration is read.
