@@ -94,10 +94,9 @@ impl ZoneConf {
         if let Some(known) = pins.iter().find(|known| known.ids == ids) {
             return Rc::clone(known);
         }
-        pins.push(Rc::new(Pins { ids, entries: OnceCell::new() }));
-        pins.last()
-            .map(Rc::clone)
-            .unwrap_or_else(|| Rc::new(Pins { ids: Vec::new(), entries: OnceCell::new() }))
+        let new = Rc::new(Pins { ids, entries: OnceCell::new() });
+        pins.push(Rc::clone(&new));
+        new
     }
 
     /// Notes that a policy with this leeway limits uses here.
