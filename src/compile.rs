@@ -9,7 +9,8 @@ use secure_link::{
     names_the_path,
 };
 use secure_link_directives::{
-    Algorithms, Credential, LimitSetting, Measure, Rule, SchemeSetting, misfit, numbered_group,
+    Algorithms, Credential, LimitSetting, Measure, RingKeys, Rule, SchemeSetting, misfit,
+    numbered_group,
 };
 
 use crate::config::find_zone;
@@ -340,7 +341,7 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
         // Secrets are looked at even if nothing can be keyed with them.
         let algorithm = algorithm.unwrap_or(Algorithm::Sha256);
         let keys = match &self.settings.keys {
-            Some(_) => Some(self.ring_keys(kind, algorithm, used)?),
+            Some(keys) => Some(self.ring_keys(keys, kind, algorithm, used)?),
             None => {
                 let secrets = self.secrets(kind, algorithm, used)?;
                 (!secrets.is_empty()).then_some(Keys::Secrets(secrets))
@@ -351,11 +352,11 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
 
     fn ring_keys(
         &mut self,
+        Located { value: keys, at }: &Located<RingKeys>,
         kind: SchemeKind,
         algorithm: Algorithm,
         used: bool,
     ) -> Result<Keys, Failed> {
-        let Some(Located { value: keys, at }) = &self.settings.keys else { return Err(Failed) };
         let name = keys.ring.escape_ascii();
         let main = self.conf.main()?;
         let Some(ring) = main.rings.iter_mut().find(|ring| ring.name == keys.ring) else {
