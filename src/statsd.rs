@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use secure_link::Verdict;
-use secure_link_directives::{Outcome, Refusal, quote, refuse};
+use secure_link_directives::{Outcome, Refusal, parameter, quote, refuse};
 use secure_link_zone::Counters;
 
 use crate::config::MainConf;
@@ -152,9 +152,8 @@ pub fn set_statsd(setting: &mut Setting<'_, '_>) -> Outcome {
         ));
     };
     let (mut prefix, mut interval, mut tags) = (None, None, None);
-    for parameter in setting.arguments.iter().skip(1) {
-        let at = parameter.iter().position(|&byte| byte == b'=').map_or(0, |at| at + 1);
-        let (name, value) = parameter.split_at_checked(at).unwrap_or_default();
+    for word in setting.arguments.iter().skip(1) {
+        let (name, value) = parameter(word);
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
         let is_new = match (name, value) {
             (b"prefix=", value) if !value.is_empty() && value.iter().all(is_name) => {
@@ -175,7 +174,7 @@ pub fn set_statsd(setting: &mut Setting<'_, '_>) -> Outcome {
                 return refuse(format!(
                     "has an invalid parameter {}: write \"prefix=links\", \"interval=1s\" or \
                      \"tags=on\"",
-                    quote(parameter)
+                    quote(word)
                 ));
             }
         };

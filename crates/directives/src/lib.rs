@@ -9,13 +9,15 @@ mod ring;
 mod scheme;
 mod settings;
 mod status;
+mod words;
 
 pub use limit::{LimitSetting, Measure, Per, Rule};
 pub use policy::{
     Reading, SecretWord, numbered_group, read, reject_numbered_group, store, template,
 };
-pub use refusal::{Outcome, Refusal, alternatives, named, one, quote, refuse};
+pub use refusal::{Outcome, Refusal, refuse};
 pub use ring::{KeyLine, KeySource, misfit};
 pub use scheme::{RequiredClaim, SchemeSetting};
 pub use settings::{Algorithms, Credential, Located, RingKeys, Settings, Unused, inherit};
 pub use status::{Enforce, Statuses, enforced_off};
+pub use words::{alternatives, named, one, parameter, quote};

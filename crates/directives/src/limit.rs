@@ -3,7 +3,8 @@
 use secure_link::Claims;
 
 use crate::policy::Reading;
-use crate::refusal::{Refusal, quote, refuse};
+use crate::refusal::{Refusal, refuse};
+use crate::words::{parameter, quote};
 
 /// A limit as it is written.
 #[derive(Clone)]
@@ -19,7 +20,7 @@ pub struct LimitSetting {
 pub enum Rule {
     /// The uses of a link.
     Token {
-        /// How often it is used.
+        /// How often it may be used.
         uses: u64,
         /// Further requests of a client within so many seconds of its first counted use are not
         /// counted.
@@ -98,10 +99,9 @@ pub(crate) fn read_limit<'w>(reading: &impl Reading<'w>) -> Result<LimitSetting,
     let [zone, parameters @ ..] = reading.arguments() else {
         return refuse("has a wrong number of arguments");
     };
-    for parameter in parameters {
-        let at = parameter.iter().position(|&byte| byte == b'=').map_or(0, |at| at + 1);
-        let (name, value) = parameter.split_at_checked(at).unwrap_or_default();
-        let wrong = || refuse(format!("has an invalid parameter {}: {FORMS}", quote(parameter)));
+    for word in parameters {
+        let (name, value) = parameter(word);
+        let wrong = || refuse(format!("has an invalid parameter {}: {FORMS}", quote(word)));
         // Digits only: what `parse` accepts beside them is a sign.
         let is_number = value.iter().all(u8::is_ascii_digit);
         let number = || {

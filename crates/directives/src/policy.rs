@@ -7,10 +7,11 @@ use secure_link::{
 };
 
 use crate::limit::read_limit;
-use crate::refusal::{Outcome, Refusal, alternatives, named, one, quote, refuse, some};
+use crate::refusal::{Outcome, Refusal, refuse};
 use crate::scheme::{read_require, read_scheme};
 use crate::settings::{Algorithms, Credential, Located, RingKeys, Settings};
 use crate::status::{Enforce, enforced_off};
+use crate::words::{alternatives, named, one, quote, some};
 
 /// Names of variables that the module fills begin so.
 const OWN_VARIABLES: &str = "secure_link_hmac";

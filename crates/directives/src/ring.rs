@@ -5,7 +5,8 @@ use std::hint::black_box;
 use secure_link::{Algorithm, KeyLife, SchemeKind, SecretFormat, check_key_id, parse_date};
 
 use crate::policy::key_format;
-use crate::refusal::{Refusal, alternatives, quote, refuse};
+use crate::refusal::{Refusal, refuse};
+use crate::words::{alternatives, parameter, quote};
 
 /// A line of a ring: `id source [parameter ...]`.
 pub struct KeyLine<'w> {
@@ -64,13 +65,10 @@ impl<'w> KeyLine<'w> {
         let mut format = None;
         let mut algorithm = None;
         let mut life = KeyLife::default();
-        for parameter in parameters {
-            let (name, value) = match parameter.iter().position(|&byte| byte == b'=') {
-                Some(at) => parameter.split_at(at + 1),
-                None => (*parameter, b"".as_slice()),
-            };
+        for word in parameters {
+            let (name, value) = parameter(word);
             let is_new = match name {
-                b"format=" => format.replace(key_format(parameter)?).is_none(),
+                b"format=" => format.replace(key_format(word)?).is_none(),
                 b"algorithm=" => match Algorithm::from_name(value) {
                     Some(value) => algorithm.replace(value).is_none(),
                     None => {
@@ -81,9 +79,9 @@ impl<'w> KeyLine<'w> {
                         ));
                     }
                 },
-                b"not_before=" => life.not_before.replace(date(parameter, value)?).is_none(),
-                b"not_after=" => life.not_after.replace(date(parameter, value)?).is_none(),
-                b"issued_after=" => life.issued_after.replace(date(parameter, value)?).is_none(),
+                b"not_before=" => life.not_before.replace(date(word, value)?).is_none(),
+                b"not_after=" => life.not_after.replace(date(word, value)?).is_none(),
+                b"issued_after=" => life.issued_after.replace(date(word, value)?).is_none(),
                 b"revoked" => !std::mem::replace(&mut life.revoked, true),
                 _ => {
                     return refuse(format!(

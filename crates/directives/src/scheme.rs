@@ -3,7 +3,8 @@
 use secure_link::{Escape, SchemeKind, TimeField};
 
 use crate::policy::check_template;
-use crate::refusal::{Outcome, Refusal, alternatives, quote, refuse};
+use crate::refusal::{Outcome, Refusal, refuse};
+use crate::words::{alternatives, parameter, quote};
 
 /// How credentials are written, and what their MAC covers.
 #[derive(Clone)]
@@ -146,7 +147,7 @@ impl<'c> Parameters<'c> {
     fn finish(self) -> Outcome {
         let Some(word) = self.words.first() else { return Ok(()) };
         // The value may be a salt, in a word whose name is misspelt.
-        let name = word.split_inclusive(|&byte| byte == b'=').next().unwrap_or_default();
+        let (name, _) = parameter(word);
         let takes = match &*self.names {
             [] => "nothing".to_owned(),
             names => names.iter().map(|name| format!("\"{name}=\"")).collect::<Vec<_>>().join(", "),

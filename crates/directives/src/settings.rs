@@ -3,8 +3,8 @@
 use secure_link::{Algorithm, Encoding, SchemeKind, Scope};
 
 use crate::limit::LimitSetting;
-use crate::refusal::alternatives;
 use crate::scheme::{RequiredClaim, SchemeSetting};
+use crate::words::alternatives;
 
 /// A setting and where it was written.
 #[derive(Clone, Debug)]

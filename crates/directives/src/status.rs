@@ -2,7 +2,8 @@
 
 use secure_link::Verdict;
 
-use crate::refusal::{Outcome, Refusal, alternatives, quote, refuse, some};
+use crate::refusal::{Outcome, Refusal, refuse};
+use crate::words::{alternatives, quote, some};
 
 /// Whether the outcome of a check decides about the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
