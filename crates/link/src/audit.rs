@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use crate::policy::Fields;
+use crate::fields::Fields;
 use crate::template::{Piece, Template, Variable, Variables};
 
 /// Two variables of a message between which a client could move bytes without changing it.

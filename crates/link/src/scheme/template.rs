@@ -7,10 +7,11 @@ use crate::MAX_CREDENTIAL_LEN;
 use crate::algorithm::{Claimed, Tag};
 use crate::claims::Claims;
 use crate::encoding::Encoding;
+use crate::fields::Fields;
 use crate::hmac_sha256::PaddedMessage;
 use crate::keys::Keys;
 use crate::link::SignedMessage;
-use crate::policy::{Fields, Policy, Validity};
+use crate::policy::{Policy, Validity};
 use crate::request::{Mode, Request};
 use crate::template::Template;
 use crate::time;
@@ -216,16 +217,16 @@ impl TemplateScheme {
     /// one, for what it says of the lifetime.
     fn presented<'a>(&'a self, request: &Request<'a>) -> Result<Option<Presented<'a>>, Verdict> {
         let inputs = request.inputs;
-        let given = self.credentials.iter().find(|fields| !fields.token.is_empty(inputs));
+        let given = self.credentials.iter().find(|fields| !fields.token().is_empty(inputs));
         let Some(fields) = given.or(self.credentials.first()) else { return Ok(None) };
         let is_missing = given.is_none();
         let join = |template: &'a Template| request.join(template, MAX_CREDENTIAL_LEN);
         let presented = match request.mode {
-            Mode::Advisory => Presented::split(join(&fields.value)?),
+            Mode::Advisory => Presented::split(join(fields.value())?),
             Mode::Enforced => Presented {
-                token: join(&fields.token)?,
-                time: fields.time.as_ref().map(join).transpose()?,
-                lifetime: fields.lifetime.as_ref().map(join).transpose()?,
+                token: join(fields.token())?,
+                time: fields.time().map(join).transpose()?,
+                lifetime: fields.lifetime().map(join).transpose()?,
                 is_missing: false,
             },
         };
