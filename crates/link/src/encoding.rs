@@ -109,9 +109,15 @@ pub(crate) fn decode_base64url(digits: &[u8], bytes: &mut [u8]) -> Option<usize>
 
 #[inline]
 fn decode_digits(base64: Base64, digits: &[u8], bytes: &mut [u8]) -> Option<usize> {
-    // Four digits are three bytes; a rest of two or three digits is one or two.
-    let len = digits.len() / 4 * 3 + (digits.len() % 4).saturating_sub(1);
-    base64.decode(digits, Out::from_slice(bytes.get_mut(..len)?)).ok().map(|bytes| bytes.len())
+    let bytes = bytes.get_mut(..decoded_len(digits.len()))?;
+    base64.decode(digits, Out::from_slice(bytes)).ok().map(|bytes| bytes.len())
+}
+
+/// The bytes that so many digits of base64 are, without padding: four digits are three bytes, and a
+/// rest of two or three digits is one or two.
+#[inline]
+pub(crate) fn decoded_len(digits: usize) -> usize {
+    digits / 4 * 3 + (digits % 4).saturating_sub(1)
 }
 
 /// Decodes `%2B`, `%2F` and `%3D`, which HTTP clients make of `+`, `/` and `=` in a query string.

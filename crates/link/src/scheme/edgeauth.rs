@@ -169,13 +169,7 @@ impl EdgeAuthScheme {
         now: i64,
     ) -> Result<Check<'a>, Verdict> {
         let arena = request.arena;
-        let mut text = find_token(&self.places, request)?;
-        // An encoded token has no other use of the sign that stands in each of its fields.
-        if !text.contains(&b'=') {
-            text = percent::decode(text, Decoding::QUERY, arena)?;
-        }
-        let (fields, tag) = split(text).ok_or(Verdict::Malformed)?;
-        let fields = Fields { text: fields, escape: self.escape };
+        let (fields, tag) = self.fields(request)?;
         let token = Token::read(fields).ok_or(Verdict::Malformed)?;
         let number =
             |text: Option<&[u8]>| text.map(|text| time::seconds(text).ok_or(Verdict::Malformed));
@@ -243,19 +237,23 @@ impl EdgeAuthScheme {
         let verdict = policy.judge(request, validity, key.life, &claims, is_in_scope, now);
         Ok(Check::of(verdict, claims))
     }
-}
 
-impl EdgeAuthScheme {
+    /// The fields of a request's token, and its MAC.
+    #[inline]
+    fn fields<'a>(&'a self, request: &Request<'a>) -> Result<(Fields<'a>, Claimed), Verdict> {
+        let mut text = find_token(&self.places, request)?;
+        // A token that is not encoded has an equals sign in each of its fields.
+        if !text.contains(&b'=') {
+            text = percent::decode(text, Decoding::QUERY, request.arena)?;
+        }
+        let (text, tag) = split(text).ok_or(Verdict::Malformed)?;
+        Ok((Fields { text, escape: self.escape }, tag))
+    }
+
     /// What the MAC covers. It ends with the name of the salt, if there is one, whose value is
     /// left out.
     pub(crate) fn signed_texts(&self, request: &Request<'_>) -> Result<Vec<SignedText>, Verdict> {
-        let arena = request.arena;
-        let mut text = find_token(&self.places, request)?;
-        if !text.contains(&b'=') {
-            text = percent::decode(text, Decoding::QUERY, arena)?;
-        }
-        let (text, _) = split(text).ok_or(Verdict::Malformed)?;
-        let fields = Fields { text, escape: self.escape };
+        let (fields, _) = self.fields(request)?;
         let has_patterns = fields.iter().any(|(name, _)| name == b"acl");
         let escaped = self.escape.map(|escape| escape.escape(request.path));
         let url = match (has_patterns, &escaped) {
@@ -264,7 +262,7 @@ impl EdgeAuthScheme {
             (false, None) => Some(request.sent_path().ok_or(Verdict::Malformed)?),
         };
         let salt = self.salt.as_ref().map(|_| &[][..]);
-        let text = message(text, url, salt).concat();
+        let text = message(fields.text, url, salt).concat();
         Ok(vec![SignedText { name: "fields", text }])
     }
 }

@@ -12,7 +12,7 @@ use crate::MAX_KEY_ID_LEN;
 use crate::algorithm::{Algorithm, Claimed};
 use crate::args::{ArgumentNames, without_arguments};
 use crate::claims::{Claims, Stated};
-use crate::encoding::decode_base64url;
+use crate::encoding::{decode_base64url, decoded_len};
 use crate::glob;
 use crate::host::Host;
 use crate::json::{self, Date, Members, Strings, Text};
@@ -89,8 +89,7 @@ impl<'a> Token<'a> {
 }
 
 fn decode<'a>(text: &[u8], arena: &'a dyn Arena) -> Result<&'a [u8], Verdict> {
-    // Four digits are three bytes; a rest of two or three digits is one or two.
-    let len = text.len() / 4 * 3 + (text.len() % 4).saturating_sub(1);
+    let len = decoded_len(text.len());
     let bytes = arena.alloc(len).ok_or(Verdict::Unavailable)?;
     match decode_base64url(text, bytes) {
         Some(decoded) if decoded == len => Ok(bytes),

@@ -359,9 +359,7 @@ impl SigV4Scheme {
         let verdict = policy.judge(request, validity, key.life, &claims, is_in_scope, now);
         Ok(Check::of(verdict, claims))
     }
-}
 
-impl SigV4Scheme {
     /// The canonical request, with the host as it came, and the string to sign.
     pub(crate) fn signed_texts(&self, request: &Request<'_>) -> Result<Vec<SignedText>, Verdict> {
         let arena = request.arena;
