@@ -8,6 +8,12 @@ use Test::Nginx::Socket 'no_plan';
 use SecureLink;
 use LinkedFiles;
 
+# A location that bypasses the check, and a limit_req in it that asks for the verdict all the same.
+our $probed = <<'_END_';
+    map $arg_probe $probe { 1 1; }
+    limit_req_zone $secure_link_hmac_status zone=probed:64k rate=1000r/s;
+_END_
+
 run_tests();
 
 __DATA__
@@ -400,14 +406,12 @@ denied: verdict=missing
 
 
 === nor is what a variable finds out where the check is bypassed
---- http_config
-    map $arg_probe $probe { 1 1; }
-    limit_req_zone $secure_link_hmac_status zone=verdicts:64k rate=1000r/s;
+--- http_config eval: $::probed
 --- config
 secure_link_hmac_enforce on;
 location /open/ {
     secure_link_hmac_bypass $probe;
-    limit_req zone=verdicts burst=10 nodelay;
+    limit_req zone=probed burst=10 nodelay;
     error_page 404 = /files/report.txt;
 }
 location /files/ { }
@@ -422,14 +426,12 @@ denied: verdict=missing
 
 
 === nor is it after another location that bypasses the check
---- http_config
-    map $arg_probe $probe { 1 1; }
-    limit_req_zone $secure_link_hmac_status zone=others:64k rate=1000r/s;
+--- http_config eval: $::probed
 --- config
 secure_link_hmac_enforce on;
 location /open/ {
     secure_link_hmac_bypass $probe;
-    limit_req zone=others burst=10 nodelay;
+    limit_req zone=probed burst=10 nodelay;
     error_page 404 = /via/x?probe=1;
 }
 location /via/ {
