@@ -15,7 +15,7 @@ const BAD_REQUEST: usize = 400;
 
 /// What the module notes for a request.
 pub struct State<'r> {
-    /// The request of the client itself, for what outlives a call.
+    /// The main request, for what borrows it longer than a call of nginx's takes.
     request: Request<'r>,
     progress: Cell<Progress<'r>>,
     last: Cell<Option<&'r Checked<'r>>>,
@@ -43,7 +43,7 @@ impl<'r> State<'r> {
         }
     }
 
-    /// The request.
+    /// The main request.
     pub fn request(&self) -> &Request<'r> {
         &self.request
     }
@@ -98,7 +98,7 @@ pub struct Checked<'r> {
     pub uses: Option<u64>,
     /// The configuration of the location that checked.
     pub conf: &'r LocConf,
-    /// Where nginx keeps the client's address, which another one takes the place of.
+    /// Where the text of the client's address lies: `realip` replaces it by one that lies elsewhere.
     address: *const u8,
     pass: u32,
 }
@@ -211,8 +211,8 @@ pub fn current(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluate
 }
 
 /// Whether the last check has decided about the request where it is now: in the access phase of
-/// this pass, or, where nothing is enforced, in that of one before. What is in `if` and `set` there
-/// asks for itself all the same.
+/// this pass, or, where nothing is enforced, in that of an earlier one. A variable in `if` or `set`
+/// there is checked anew all the same.
 fn is_decided(request: Request<'_>) -> bool {
     match request.state().and_then(|state| state.standing.get().decided) {
         Some(pass) if pass == request.pass() => true,

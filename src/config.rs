@@ -134,10 +134,11 @@ pub struct MainConf {
     policies: Vec<Rc<LinkPolicy>>,
     named: Vec<(Located<Rc<PassTarget>>, Server)>,
     findings: Vec<Finding>,
-    /// Zones.
+    /// The zones of shared memory.
     pub zones: Vec<Rc<ZoneConf>>,
     /// Where figures are sent.
     pub statsd: Option<Statsd>,
+    /// What has to be hooked into nginx's phases.
     pub used: Used,
 }
 
@@ -225,6 +226,7 @@ fn meter(conf: &mut Conf<'_>, child: &mut LocConf) -> Result<(), Failed> {
     Ok(())
 }
 
+/// The zone that a directive names; an error, where it stands, if there is none.
 pub fn find_zone(
     conf: &mut Conf<'_>,
     directive: &str,

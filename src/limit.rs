@@ -8,7 +8,7 @@ use secure_link_directives::{Enforce, Measure, Per, Rule};
 use secure_link_zone::{Id, LimitKind, Locked, Refused};
 
 use crate::check::{self, Checked, Limits};
-use crate::ffi::{Level, LineBuffer, NotEvaluated, Request};
+use crate::ffi::{Level, LineBuffer, NotEvaluated, Request, now};
 use crate::zone::ZoneConf;
 
 /// A limit of a policy.
@@ -115,7 +115,7 @@ pub fn count_bytes(request: Request<'_>) {
             Rc::ptr_eq(&other.zone, &limit.zone) && other_id == id
         };
         if !byte_quotas(request).take(at).any(is_same) {
-            let now = crate::ffi::now();
+            let now = now();
             let added = limit.zone.with_lock(|locked| {
                 let (sent, end) = (request.bytes_sent(), now.saturating_add(period));
                 locked.add(LimitKind::Quota, &id, sent, u64::MAX, end, now)
@@ -177,7 +177,7 @@ impl Limit {
             Rule::Quota { measure, amount, per, period } => {
                 let id = quota_id(measure, per, period, &claims);
                 let end = now.saturating_add(period);
-                // Bytes are added when they were sent; here is made sure that they can be.
+                // Bytes are added once they were sent; this makes sure that there is an entry for them.
                 let step = u64::from(measure == Measure::Uses);
                 self.locked(|locked| locked.add(LimitKind::Quota, &id, step, amount, end, now))?
             }

@@ -58,8 +58,8 @@ pub fn respond(request: Request<'_>) -> Option<Response> {
     let body = match format {
         Format::Json => json::text(&snapshot),
         Format::Prometheus => prometheus::text(&snapshot),
-        // A `<` is in a key or in the zone's name, so within a JSON string: written in this way, it
-        // ends no element of the page.
+        // A `<` can only stand in a key or in the zone's name, so inside a JSON string: escaped, it
+        // cannot end the page's script.
         Format::Html => PAGE.replacen(DATA, &json::text(&snapshot).replace('<', "\\u003c"), 1),
     };
     Some(Response { content_type: format.content_type(), body })
@@ -68,8 +68,8 @@ pub fn respond(request: Request<'_>) -> Option<Response> {
 impl Format {
     /// The format that a request asks for: by the argument `format`, or else by `Accept`.
     ///
-    /// A format that there is not is JSON, as is no format: like `stub_status`, which takes no
-    /// arguments and minds none, the place answers whatever stands behind its name.
+    /// An unknown format is JSON, as is none: like `stub_status`, which ignores its arguments, the
+    /// location answers whatever is asked of it.
     fn of(request: Request<'_>, accept: VariableIndex) -> Self {
         let argument = request
             .args()
@@ -83,8 +83,8 @@ impl Format {
         }
     }
 
-    /// The format that an `Accept` header prefers (RFC 9110, section 12.5.1): the highest weight,
-    /// and of equal ones the first, since browsers list `text/html` before all others.
+    /// The format that an `Accept` header prefers (RFC 9110, section 12.5.1): that of the highest
+    /// weight, and of equal weights the first, since browsers list `text/html` before all others.
     fn accepted(accept: &[u8]) -> Self {
         let mut best = (Format::Json, 0);
         for range in accept.split(|&byte| byte == b',') {

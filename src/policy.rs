@@ -44,8 +44,8 @@ pub struct LinkPolicy {
 struct Inputs {
     /// The arguments of the query string whose values they are.
     arguments: ArgumentNames,
-    /// Which variable has the value of an argument, by the position of its name; and that variable
-    /// itself, in case it is nginx's no more.
+    /// For each argument, by the position of its name, the position of the variable that has its value;
+    /// and nginx's index of that variable, in case `set` or `map` has replaced it.
     places: Vec<(usize, VariableIndex)>,
     /// Where the values of the others come from, by the position of the variable.
     others: Vec<(usize, Source)>,
@@ -56,7 +56,7 @@ struct Inputs {
     replaced: OnceCell<Vec<(usize, VariableIndex)>>,
 }
 
-/// Where the value of a variable comes from that is no argument's.
+/// Where the value of a variable that is not an argument comes from.
 enum Source {
     /// `$uri`, which nothing can replace.
     Path,
@@ -147,7 +147,7 @@ impl LinkPolicy {
         Ok(Some((signing, inputs.evaluate(request)?)))
     }
 
-    /// The message that a link's token is of, where it is the operator's.
+    /// The message that links sign, if the operator composes it: the other schemes have their own.
     pub fn message(&self) -> Option<&Template> {
         match self.policy.as_ref().map(|policy| &policy.scheme) {
             Some(Scheme::Template(scheme)) => Some(&scheme.signing.message),
@@ -228,9 +228,10 @@ impl Inputs {
         let mut is_unreadable = false;
         find_arguments(request.args(), &self.arguments, |position, value| {
             if let Some(place) = self.places.get(position).and_then(|(at, _)| values.get_mut(*at)) {
-                match ptr::eq(place.as_ptr(), absent.as_ptr()) {
-                    true => *place = value,
-                    false => is_unreadable = true,
+                if ptr::eq(place.as_ptr(), absent.as_ptr()) {
+                    *place = value;
+                } else {
+                    is_unreadable = true;
                 }
             }
         });

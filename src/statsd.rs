@@ -79,7 +79,7 @@ impl Statsd {
         }
     }
 
-    /// Describes growth, a metric at a time. No key is that of what no key signed.
+    /// Describes growth, a metric at a time. `None` stands for links that no key has signed.
     fn describe(
         &self,
         key: Option<&[u8]>,
@@ -129,10 +129,10 @@ impl Statsd {
     }
 }
 
-/// Sends a datagram. A full socket or nobody who listens is no matter of ours.
+/// Sends a datagram. A socket that is full, or a server that is down, costs figures and nothing else.
 fn send(socket: &UdpSocket, datagram: &str) {
-    // That nobody listened to the one before is said instead of sending this one, which somebody may
-    // listen to by now.
+    // The error is that nobody has received an earlier datagram. This one was not sent, and somebody
+    // may be listening by now.
     let is_of_another = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
     if socket.send(datagram.as_bytes()).is_err_and(is_of_another) {
         let _ = socket.send(datagram.as_bytes());
@@ -142,7 +142,7 @@ fn send(socket: &UdpSocket, datagram: &str) {
 /// Reads `secure_link_hmac_statsd host:port [prefix=p] [interval=1s] [tags=on|off]`.
 pub fn set_statsd(setting: &mut Setting<'_, '_>) -> Outcome {
     let host = setting.arguments.first().copied().unwrap_or_default();
-    // nginx resolves the names of its own directives at the same time.
+    // nginx, too, resolves the host names of its directives while it reads them.
     let address = str::from_utf8(host).ok().and_then(|host| host.to_socket_addrs().ok());
     let address = address.and_then(|mut addresses| addresses.next());
     let Some(address) = address.filter(|address| address.port() != 0) else {

@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::directives::Setting;
 use crate::ffi::{Position, SharedMemory};
 
-/// Keys that are looked at under the lock before it is given back.
+/// How many entries are looked at before the lock is released.
 const KEYS_AT_ONCE: usize = 256;
 
 /// How long a reload waits for a zone's lock, whose holders need it for microseconds.
@@ -110,17 +110,18 @@ impl ZoneConf {
         self.memory.zone()
     }
 
-    /// Runs `body` with the zone to itself, however long that takes to come.
+    /// Runs `body` under the zone's lock, for which it waits however long; `None` if the memory is not
+    /// there.
     pub fn with_lock<R>(&self, body: impl FnOnce(&mut Locked<'_>) -> R) -> Option<R> {
         let zone = self.zone()?;
         self.memory.with_lock(None, || body(&mut Locked::new(zone))).ok()
     }
 
-    /// Visits what was counted since it was visited here before: for each key that has any, and for what
-    /// has no key. `None` if the zone cannot be locked, and what is left is visited the next time.
+    /// Visits what was counted since the last visit, key by key, and what has no key as `None`. Returns
+    /// `None` if the zone cannot be locked; what is left is visited the next time.
     ///
-    /// The lock is given back after some keys, for others to count meanwhile, and nothing is
-    /// allocated under it.
+    /// The lock is released after every [`KEYS_AT_ONCE`] entries, so that others can count meanwhile,
+    /// and nothing is allocated under it.
     pub fn take_growth(&self, mut visit: impl FnMut(Option<&[u8]>, &Counters)) -> Option<()> {
         let totals = self.with_lock(|locked| locked.take_total_growth())?;
         if totals != Counters::default() {
@@ -174,7 +175,7 @@ impl ZoneConf {
             }
             None => {
                 let words = self.memory.take();
-                // What nothing uses yet is ready for both, so that a reload may begin to.
+                // A zone that nothing uses yet is made for both, so that a reload can begin to use it.
                 let unused = !needed.meter && !needed.limit;
                 let parts = Parts { meter: needed.meter || unused, limit: needed.limit || unused };
                 Zone::create(words.ok_or_else(too_small)?, parts, random_seed())
@@ -190,8 +191,8 @@ impl ZoneConf {
         running: Option<&ZoneConf>,
         too_small: impl FnOnce() -> ZoneError,
     ) -> Result<(), ZoneError> {
-        // Workers of the running configuration go on until their requests are done, and if this
-        // one fails after all.
+        // Workers of the running configuration still need its leeway: until their requests are done,
+        // or for good if this configuration fails after all.
         let leeway = running.map_or(0, |running| running.max_leeway.get());
         let leeway = leeway.max(self.max_leeway.get());
         let Some(zone) = self.zone() else { return Err(too_small()) };
@@ -212,8 +213,8 @@ impl ZoneConf {
         }
     }
 
-    /// Where the running configuration sends nothing, what was counted until now is no growth: sent
-    /// together, it would be a peak that there was not.
+    /// Where the running configuration sends nothing, what was counted until now is no growth: sent at
+    /// once, it would look like a peak that never was.
     fn begin_sending(&self, running: Option<&ZoneConf>) {
         if self.is_sent.get() && running.is_some_and(|running| !running.is_sent.get()) {
             self.take_growth(|_, _| {});
@@ -227,7 +228,7 @@ impl ZoneConf {
         for pins in self.pins.borrow().iter() {
             let entries: Result<Vec<_>, _> = pins.ids.iter().map(|id| locked.pin(id)).collect();
             let Ok(entries) = entries else {
-                // What this one has pinned is in nobody's way.
+                // Gives up what this configuration has pinned so far.
                 locked.begin_pins(running);
                 return None;
             };
@@ -238,8 +239,8 @@ impl ZoneConf {
     }
 }
 
-/// A number that cannot be guessed from outside: of the standard library's hashers, which the system's
-/// random numbers key. nginx's own come of its process id and the time.
+/// A number that cannot be guessed from outside, by the standard library's hasher, whose keys are random
+/// numbers of the system. (nginx seeds its own `random()` with process id and time.)
 fn random_seed() -> u64 {
     RandomState::new().hash_one(())
 }

@@ -75,7 +75,7 @@ impl<'c> Conf<'c> {
         words.iter().map(ngx_str_t::as_bytes).collect()
     }
 
-    /// Overwrites a word of the directive, which would else stay in the memory of each worker.
+    /// Overwrites a word of the directive, which would otherwise stay in the memory of each worker.
     /// No slice of it may be in use.
     pub fn wipe_word(&mut self, at: usize) {
         // SAFETY: as in `words`; the bytes belong to this directive alone, and nginx does not
@@ -204,7 +204,7 @@ impl<'c> Conf<'c> {
         ngx_uint_t::try_from(index).map(VariableIndex).map_err(|_| Failed)
     }
 
-    /// Compiles a text with variables. nginx itself reports a text that is none.
+    /// Compiles a text with variables. nginx itself reports what is wrong with it.
     pub fn compile(&self, text: &[u8]) -> Result<Complex, Failed> {
         if let Some(name) = only_variable(text) {
             return self.variable_index(name).map(Complex::Variable);

@@ -51,7 +51,7 @@ impl Entry {
 /// must deny or refuse.
 pub(super) fn guard<R>(entry: Entry, failure: R, body: impl FnOnce() -> R) -> R {
     let outer = reserve::begin();
-    // The first of all; what comes later is called by this process or by one that it forks.
+    // nginx calls this one first; all others run in this process or in one that is forked from it.
     if entry == Entry::CreateMainConf {
         silence_hook();
     }

@@ -92,8 +92,8 @@ impl<'r> Request<'r> {
 
     /// Tells one pass through the phases from the next, which an internal redirect begins.
     ///
-    /// nginx's own count is a bit-field, as `internal` is, and bindgen misplaces those of
-    /// a request of nginx 1.30: in this module nobody reads them.
+    /// nginx's own count (`uri_changes`) is a bit-field, and bindgen misplaces the bit-fields of a
+    /// request in nginx 1.30: none of them is read in this module.
     pub fn pass(&self) -> u32 {
         self.state().map_or(0, State::pass)
     }

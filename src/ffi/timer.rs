@@ -67,8 +67,7 @@ pub(super) unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int
 
 pub(super) unsafe extern "C" fn exit_process(cycle: *mut ngx_cycle_t) {
     guard(Entry::Process, (), || {
-        // Workers end in any order, each when its last request is done, and whoever ends last sends
-        // what is left.
+        // Workers end in any order, each when its last request is done; the last one sends what is left.
         // SAFETY: as in `init_process`.
         if let Some(main) = unsafe { main_conf(cycle) }
             && serves()

@@ -9,8 +9,7 @@ use super::{Snapshot, each_character, nonzero};
 
 /// One line for each series.
 ///
-/// What no key signed has no key: it is counted together under `key=""`, with the links whose key
-/// has no id.
+/// Links that no key has signed are counted under `key=""`, together with those whose key has no id.
 pub fn text(snapshot: &Snapshot<'_>) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
@@ -86,8 +85,8 @@ fn is_unauthenticated(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Missing | Verdict::Malformed | Verdict::UnknownKey | Verdict::Forged)
 }
 
-/// A text as the value of a label. Control bytes, which readers of the format take differently, are
-/// written as bytes that are not UTF-8 are.
+/// A text as the value of a label. Parsers disagree about control bytes, so that these are written
+/// like bytes that are not UTF-8.
 struct Label<'t>(&'t [u8]);
 
 impl fmt::Display for Label<'_> {
