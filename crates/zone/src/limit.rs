@@ -56,8 +56,8 @@ impl fmt::Display for Refused {
 #[derive(Clone, Copy)]
 pub(crate) struct Limits<'z> {
     pub(crate) table: Table<'z, ENTRY>,
-    /// A binary heap of the entries in use, the one first that is first of no use. The high half of
-    /// an entry's links is its place.
+    /// A binary heap of the entries in use, by the end of their use. The high half
+    /// of an entry's links is its place in it.
     heap: &'z [AtomicU64],
     /// Seconds for which links may be good after their expiry.
     leeway: &'z AtomicU64,

@@ -37,9 +37,10 @@ impl<'z> Locked<'z> {
 
     /// Begins the pins of another configuration, and returns the number by which it is known.
     ///
-    /// `running` is the number of the configuration that runs, if one does. What that has pinned
-    /// stays pinned, for its processes count into it: also after this one has taken its place, and
-    /// however many do not come to that. All other pins end, whose entries may be given to other keys.
+    /// `running` is the number of the configuration that runs, if one does. What that one has pinned
+    /// stays pinned, since its processes count into it: also after this configuration has taken its
+    /// place, and however many fail in between. All other pins end, and their entries may be given to
+    /// other keys.
     pub fn begin_pins(&mut self, running: Option<u32>) -> u32 {
         self.zone.meter.begin_pins(running)
     }
@@ -65,22 +66,23 @@ impl<'z> Locked<'z> {
         }
     }
 
-    /// What totals, and keys that had to make room, have grown by since that was taken here before.
+    /// By how much totals, and keys that had to make room, have grown since this was last called.
     pub fn take_total_growth(&mut self) -> Counters {
         self.zone.take_totals()
     }
 
-    /// Visits what was counted since it was visited here before, for each key that has any.
+    /// Visits what was counted since the last visit, for each key that has any, among the entries at
+    /// these places, of which there are [`Zone::meter_capacity`].
     ///
-    /// It looks at the entries at these places, of [`Zone::meter_capacity`]. Whoever takes some at a time
-    /// gives the lock back in between, and misses nothing: the growth of a key that has to make room
-    /// meanwhile is in [`take_total_growth`](Self::take_total_growth) the next time.
+    /// Who visits some at a time, and releases the lock in between, misses nothing: the growth of a key
+    /// that has to make room meanwhile is in [`take_total_growth`](Self::take_total_growth) the next
+    /// time.
     pub fn take_growth(&mut self, places: Range<usize>, visit: impl FnMut(&[u8], &Counters)) {
         self.zone.meter.take_growth(places, visit);
     }
 
-    /// Says for how many seconds after their expiry links may be good, by the largest leeway that
-    /// is in use: so long no link makes room for another one.
+    /// Says for how many seconds after their expiry links may be good, which is the largest leeway in
+    /// use: for as long no link makes room for another one.
     ///
     /// A link whose entry has made room is refused by [`Locked::add`] until the leeway grows.
     pub fn set_leeway(&mut self, leeway: i64) {

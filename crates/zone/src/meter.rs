@@ -194,7 +194,7 @@ impl<'z> Meter<'z> {
     /// Begins the pins of another configuration, and returns its number.
     pub(crate) fn begin_pins(&self, running: Option<u32>) -> u32 {
         let before = halves(self.configurations);
-        // Of all others the entries may have been given away.
+        // The entries of all others may have been given away.
         let running = running.filter(|number| [before.0, before.1].contains(number)).unwrap_or(0);
         let now = (before.0.wrapping_add(1).max(1), running);
         store_halves(self.configurations, now.0, now.1);
@@ -221,16 +221,16 @@ impl<'z> Meter<'z> {
             };
             let mut key = [0; MAX_KEY_LEN];
             let key = key_of(entry, &mut key);
-            // A state is an entry's once, and is the first word that changes when it is given away: what
-            // was read before the same state was read again is all of one key.
+            // No state comes twice, and it is the first word that changes when an entry is given away: what
+            // was read between two reads of the same state is all of one key.
             if tag != 0 && load(&entry[STATE]) == tag {
                 visit(key, &counters);
             }
         }
     }
 
-    /// Visits what was counted since it was visited here before, for each key that has any, of the
-    /// entries at these places.
+    /// Visits what was counted since the last visit, for each key that has any, among the entries at
+    /// these places.
     pub(crate) fn take_growth(
         &self,
         places: Range<usize>,
@@ -245,7 +245,7 @@ impl<'z> Meter<'z> {
         }
     }
 
-    /// What evicted keys had that was not taken, nor here before.
+    /// What evicted keys had left since this was last called.
     pub(crate) fn take_left(&self) -> Counters {
         let mut growth = Counters::default();
         let counts = iter::once(&mut growth.bytes).chain(&mut growth.requests);
@@ -258,7 +258,7 @@ impl<'z> Meter<'z> {
         growth
     }
 
-    /// Keeps what of an entry was not taken, beyond its key.
+    /// Keeps the growth of an entry that was not taken, for when its key is gone.
     fn leave(&self, entry: Entry<'z>) {
         let growth = take_entry(entry);
         for (count, left) in iter::once(growth.bytes).chain(growth.requests).zip(self.left) {
@@ -378,7 +378,7 @@ fn key_of<'k>(entry: Entry<'_>, key: &'k mut [u8; MAX_KEY_LEN]) -> &'k [u8] {
     key.get(..key_len(load(&entry[NAME]))).unwrap_or_default()
 }
 
-/// What was counted since it was taken before.
+/// The growth of a counter since it was last taken.
 pub(crate) fn take(count: &AtomicU64, sent: &AtomicU64) -> u64 {
     let count = load(count);
     let growth = count.wrapping_sub(load(sent));

@@ -59,8 +59,8 @@ impl<'z, const E: usize> Order<'z, E> {
     /// Adds the entries in use that `added` accepts, and that are not in the list, where their `key`
     /// belongs.
     ///
-    /// It looks at every entry once, and then, unless all that are added are older than the list, at what
-    /// of that is newer than the oldest of them.
+    /// It looks at every entry once, and then at those of the list that are newer than the oldest of the
+    /// added ones; at none if all of these are older than the list.
     pub(crate) fn insert<K: PartialOrd>(
         &self,
         added: impl Fn(Entry<'z, E>) -> bool,

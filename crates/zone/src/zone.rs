@@ -24,8 +24,8 @@ const REPORTED: usize = 8;
 const TOTALS: usize = 9;
 /// What of the totals was taken as growth before.
 const SENT_TOTALS: usize = TOTALS + VERDICTS;
-/// Bytes, and then requests by verdict, that entries had grown by since that was taken when they were given
-/// to other keys.
+/// The growth of entries that were given to other keys before it was taken: bytes, then requests by
+/// verdict.
 const LEFT: usize = SENT_TOTALS + VERDICTS;
 /// Seconds for which links may be good after their expiry.
 const LEEWAY: usize = LEFT + 1 + VERDICTS;
@@ -161,10 +161,10 @@ impl<'z> Zone<'z> {
         totals
     }
 
-    /// What was counted for each key, by the order of the keys, without the lock: nobody waits who counts
-    /// meanwhile.
+    /// What was counted for each key, sorted by key. It takes no lock, so that nobody who counts has to
+    /// wait.
     ///
-    /// What is there of a key is all of that key. One that has to make room meanwhile may be there or not.
+    /// All figures of a key are of that key. One that has to make room meanwhile may be missing.
     pub fn keys(&self) -> Vec<(Box<[u8]>, Counters)> {
         let mut keys: Vec<(Box<[u8]>, Counters)> =
             Vec::with_capacity(self.meter.table.used() as usize);
@@ -213,7 +213,7 @@ impl<'z> Zone<'z> {
         (last == 0 || now.abs_diff(last) >= REPORT_INTERVAL) && exchange(word, last, now)
     }
 
-    /// What the totals have grown by since they were taken here before, and what evicted keys left.
+    /// By how much the totals have grown since this was last called, and what evicted keys left.
     pub(crate) fn take_totals(&self) -> Counters {
         let mut growth = self.meter.take_left();
         let sent = self.head.iter().skip(SENT_TOTALS);
