@@ -25,7 +25,7 @@ pub trait Reading<'w> {
     /// A list of values with variables.
     type Values: Clone;
 
-    /// What is behind the directive's name.
+    /// The words after the directive's name.
     fn arguments(&self) -> &[&'w [u8]];
 
     /// Where it stands.
@@ -37,10 +37,10 @@ pub trait Reading<'w> {
     /// Whether that block is enforced, if it says so itself.
     fn enforce(&mut self) -> &mut Option<Located<Enforce, Self::Place>>;
 
-    /// Reads a time in nginx's notation (`30s`, `1h 5m`) as seconds.
+    /// Reads a time in nginx's notation (`30s`, `1h 5m`) as seconds, 0 or more; `None` if it is none.
     fn seconds(&self, word: &[u8]) -> Option<i64>;
 
-    /// Reads a size in nginx's notation (`64k`, `10g`) as bytes.
+    /// Reads a size in nginx's notation (`64k`, `10g`) as bytes; `None` if it is none.
     fn bytes(&self, word: &[u8]) -> Option<u64>;
 
     /// Takes a secret.
@@ -83,7 +83,8 @@ pub fn template(text: &[u8]) -> Result<Variables, Refusal> {
     }
 }
 
-/// What is wrong with a text that has `$1` to `$9`, if it has; what follows the directive's name.
+/// What is wrong with a text that has one of `$1` to `$9`, to follow the directive's name in a message;
+/// `None` if it has none.
 ///
 /// nginx keeps the numbered groups of one expression: the last one that matched. Between the choice
 /// of the location and the check that can be one of a `map`, which reads what a client sends.

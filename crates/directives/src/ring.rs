@@ -100,8 +100,8 @@ impl<'w> KeyLine<'w> {
                 ));
             }
         }
-        // As values of their own: else the compiler compares what is not there, and then looks
-        // whether it is, which a memory checker has to report.
+        // Without `black_box` the compiler compares the numbers before it looks whether they are there,
+        // and valgrind reports that it has read uninitialised bytes.
         let first = black_box(life.not_before.unwrap_or(i64::MIN));
         let last = black_box(life.not_after.unwrap_or(i64::MAX));
         if first > last {

@@ -1,4 +1,4 @@
-//! What a denial comes to.
+//! What comes of a denial: whether it decides, and by which status.
 
 use secure_link::Verdict;
 
@@ -13,7 +13,7 @@ pub enum Enforce {
     Off,
     /// Yes.
     On,
-    /// No, but it is found out and logged as if it did.
+    /// No, but a check is made and logged as if it did.
     DryRun,
 }
 
@@ -42,7 +42,7 @@ pub fn enforced_off() -> Refusal {
 pub struct Statuses([Option<u16>; Verdict::ALL.len()]);
 
 impl Statuses {
-    /// The status of a verdict: 403 if there were none, so that nothing is granted by mistake.
+    /// The status of a verdict; 403 if it has none, so that nothing is granted by mistake.
     pub fn get(&self, verdict: Verdict) -> u16 {
         let set = self.0.get(verdict as usize).copied().flatten();
         set.or(verdict.default_status()).unwrap_or(403)

@@ -64,8 +64,8 @@ macro_rules! algorithms {
                 expected: &[u8],
             ) -> bool {
                 match &self.0 {
-                    // What most links have need not save the registers and the stack of the
-                    // others.
+                    // By itself, so that what most links have does not save the registers that the
+                    // others need.
                     State::Sha256(mac) => mac.is_tag(message, expected),
                     _ => self.verify_other(message, expected),
                 }
@@ -197,7 +197,7 @@ impl Default for Claimed {
 }
 
 impl Claimed {
-    /// Lets `decode` write at most [`MAX_TAG_LEN`] bytes, whose number it returns.
+    /// Lets `decode` write at most [`MAX_TAG_LEN`] bytes, and tell how many; `None` if it fails.
     #[inline]
     pub(crate) fn fill(
         &mut self,

@@ -24,7 +24,7 @@ impl DerivedKeys {
         // Never waits: a key that another thread is just using is derived once more.
         let mut kept = self.0.try_lock().ok()?;
         let at = kept.iter().position(|derived| *derived.scope == *scope)?;
-        // The keys used last come to stand first, and are not made room of.
+        // A key that is used moves up, and it is the last one that has to make room.
         let at = match at.checked_sub(1) {
             Some(before) => {
                 kept.swap(before, at);
@@ -35,8 +35,8 @@ impl DerivedKeys {
         kept.get(at).map(|derived| use_key(&derived.mac))
     }
 
-    /// Keeps the key of a scope. Only one that has verified a link is worth it: a stranger could
-    /// else push out those that are in use.
+    /// Keeps the key of a scope. The caller keeps only keys that have verified a link: otherwise a
+    /// stranger could push out those that are in use.
     pub(crate) fn keep(&self, scope: &[u8], mac: KeyedMac) {
         if let Ok(mut kept) = self.0.try_lock()
             && !kept.iter().any(|derived| *derived.scope == *scope)

@@ -1,8 +1,8 @@
 //! HMAC with SHA-256 (RFC 2104) for messages in pieces: the algorithm that links have unless somebody
 //! says otherwise.
 //!
-//! It is here because the crate `hmac` copies, and wipes, more than a message of one block takes to
-//! be hashed. The compression function is that of the crate `sha2`.
+//! It is here because the crate `hmac` copies and wipes so much that this takes longer than to hash a
+//! message of one block. The compression function is that of the crate `sha2`.
 
 use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
@@ -107,7 +107,8 @@ impl HmacSha256 {
     }
 }
 
-/// Compares a MAC with an expected one, in constant time.
+/// Compares a MAC with an expected one, in constant time: the differences of all words are gathered,
+/// and looked at once. (subtle's comparison of slices has a barrier for each byte.)
 #[inline]
 fn is_equal(mac: &[u32; 8], expected: &[u8]) -> bool {
     let Ok(expected) = <[u8; 32]>::try_from(expected) else { return false };
@@ -125,8 +126,8 @@ impl Drop for HmacSha256 {
 
 /// A message of at most two blocks, put together and padded as the inner hash takes it.
 ///
-/// What was stored in small pieces cannot be loaded as a whole until the stores are done: a message
-/// that is put together some time before its MAC is made takes a processor less.
+/// A processor cannot load as a whole what was stored in small pieces until all stores are done, so
+/// that a message costs less if it is put together some time before its MAC is made.
 pub(crate) struct PaddedMessage {
     bytes: [u8; 2 * BLOCK_LEN],
     /// Length of the message.

@@ -37,10 +37,10 @@ impl<'a> Host<'a> {
         self.text.strip_suffix(port).filter(|_| self.count == 1)
     }
 
-    /// The name of the server, in any case. More than a name and a port, of which nginx takes the
-    /// name, is no server's.
+    /// The name of the server, in upper or lower case. Where anything but a port follows it, the
+    /// whole text: that is no server's name, though nginx takes the beginning for one.
     fn name(&self) -> &'a [u8] {
-        // The colons of an IPv6 address are none before a port.
+        // Colons inside of an IPv6 address do not begin a port.
         let start = match self.text {
             [b'[', ..] => self.text.iter().position(|&byte| byte == b']').unwrap_or(0),
             _ => 0,

@@ -1,4 +1,4 @@
-//! Parsers that are tried by themselves (`fuzz/`). No build but that of the fuzzer has this module.
+//! Parsers, for the fuzzer to call by themselves (`fuzz/`). No other build has this module.
 
 use std::net::IpAddr;
 

@@ -27,7 +27,7 @@ pub(crate) fn read<'a>(
     arena: &'a dyn Arena,
     members: &mut impl Members<'a>,
 ) -> Result<(), serde_json::Error> {
-    // Text that is skipped is not looked at by the library.
+    // The library does not check strings that it skips.
     let text = str::from_utf8(text).map_err(serde_json::Error::custom)?;
     let mut json = serde_json::Deserializer::from_str(text);
     json.deserialize_map(Object { arena, members })?;

@@ -195,8 +195,8 @@ impl SecretFormat {
                     .get_mut(..len)
                     .and_then(|bytes| hex::decode_to_slice(text, bytes).ok().map(|()| len))
             }
-            // A part of the padding (`AA=`) would do for the decoder, as no part of it does. It wants room for
-            // whole groups of three bytes.
+            // The decoder takes half of the padding (`AA=`) too, not only all or none of it; and it wants
+            // room for whole groups of three bytes.
             SecretFormat::Base64 => {
                 secret.resize(text.len() + 3, 0);
                 let padding_is_whole = !text.ends_with(b"=") || text.len().is_multiple_of(4);

@@ -1,8 +1,8 @@
 //! HMAC (RFC 2104) without the crate `hmac`: kept are the states of the two hashes after their pads, and
 //! no pad, from which the secret could be read.
 //!
-//! The crate keeps the same of most hashes, beside a buffer that it does not fill, and in which there
-//! may be a pad that lay in its place before. Of SHA-3 and BLAKE2 it keeps the pads.
+//! For most hashes the crate keeps these states too, but beside a buffer that it does not clear, in
+//! which a pad may be left. For SHA-3 and BLAKE2 it keeps the pads themselves.
 
 use sha2::digest::block_api::{
     Block, BlockSizeUser, Buffer, CoreProxy, FixedOutputCore, UpdateCore,
@@ -20,8 +20,8 @@ pub(crate) struct HmacOfBlocks<D: CoreProxy> {
     outer: D::Core,
 }
 
-/// HMAC with BLAKE2, which takes its last block in another way than those before: a pad is taken in on
-/// the understanding that a message follows it.
+/// HMAC with BLAKE2, which compresses its last block in another way than those before: the state after
+/// a pad is good only for messages that are not empty.
 #[derive(Clone)]
 pub(crate) struct HmacOfBlake2<D: CoreProxy<Core: Clone>> {
     states: HmacOfBlocks<D>,
@@ -135,7 +135,8 @@ impl<D: Digest + Clone> HmacOfSponge<D> {
     }
 }
 
-/// Compares a MAC with an expected one, in constant time.
+/// Compares a MAC with an expected one, in constant time: the differences of all bytes are gathered,
+/// and looked at once. (subtle's comparison of slices has a barrier for each byte.)
 #[inline]
 fn is_equal(mac: &[u8], expected: &[u8]) -> bool {
     let difference = mac.iter().zip(expected).fold(0, |all, (byte, other)| all | (byte ^ other));

@@ -1,4 +1,4 @@
-//! What is tried with a key.
+//! A link as keys are tried with it: whatever can be verified by one.
 
 use crate::algorithm::{Algorithm, Claimed};
 use crate::hmac_sha256::PaddedMessage;

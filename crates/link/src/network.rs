@@ -15,7 +15,7 @@ impl Network {
         let text = str::from_utf8(text).ok()?;
         let network = match text.split_once('/') {
             None => IpNet::from(text.parse::<IpAddr>().ok()?),
-            // A number has one spelling, which the library's own parser does not insist on.
+            // One spelling only: `parse` alone would take `+8` and `08`.
             Some((address, prefix)) => {
                 let is_number = prefix.bytes().all(|byte| byte.is_ascii_digit())
                     && (prefix == "0" || !prefix.starts_with('0'));

@@ -1,4 +1,4 @@
-//! What a MAC covers, for people who look for the reason why two do not agree.
+//! What a MAC covers, for people who want to know why two MACs differ.
 
 use crate::policy::Policy;
 use crate::request::Request;

@@ -80,7 +80,7 @@ impl fmt::Display for TemplateError {
     }
 }
 
-/// Text with variables. Its order of pieces has no empty literal and no two literals in a row.
+/// Text with variables. No literal among its pieces is empty, and no two stand in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,

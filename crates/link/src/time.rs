@@ -1,4 +1,4 @@
-//! Timestamps and durations of the template scheme.
+//! Timestamps and durations, as credentials and configurations write them.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;

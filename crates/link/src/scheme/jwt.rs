@@ -109,7 +109,7 @@ impl<'a> Members<'a> for Header<'a> {
         match name {
             "alg" => self.algorithm = algorithm(map.next_value_seed(Text(self.arena))?),
             "kid" => self.key_id = Some(map.next_value_seed(Text(self.arena))?),
-            // What must be understood is not.
+            // No critical extension is understood (RFC 7515, section 4.1.11).
             "crit" => return Err(A::Error::custom("a critical header")),
             _ => return Ok(false),
         }
@@ -351,7 +351,7 @@ impl JwtScheme {
     }
 }
 
-/// Whether what a token says of a method admits a request's. Who may get may ask what he would.
+/// Whether a method that a token names admits a request's: `GET` admits `HEAD`.
 fn admits(said: &[u8], method: &[u8]) -> bool {
     said == method || said == b"GET" && method == b"HEAD"
 }
