@@ -54,7 +54,7 @@ bad 'secure_link_hmac_scheme', "$$_[0] $$_[1]", $$_[2] for
     ['edgeauth', 'salt=a salt=b',                    '"salt=" twice'],
     ['edgeauth', 'escape_early=path',                '"path"'],
     ['edgeauth', 'escape_early escape_early',        '"escape_early" twice'],
-    ['edgeauth', 'escape_early escape_early=form',   '"escape_early="'],
+    ['edgeauth', 'escape_early escape_early=form',   '"escape_early" twice'],
     ['edgeauth', 'pepper=secret',                    '"pepper="'],
     ['sigv4',    'region=',                          'region='],
     ['sigv4',    'bucket=a',                         '"bucket="'],

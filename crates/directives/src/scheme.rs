@@ -69,13 +69,16 @@ pub(crate) fn read_scheme(words: &[&[u8]]) -> Result<SchemeSetting, Refusal> {
             SchemeSetting::Template(time.unwrap_or_default())
         }
         SchemeKind::Jwt => SchemeSetting::Jwt,
-        SchemeKind::EdgeAuth => SchemeSetting::EdgeAuth {
-            salt: parameters.text("salt")?,
-            escape: match parameters.flag("escape_early")? {
-                true => Some(Escape::default()),
-                false => parameters.named("escape_early", Escape::ALL, Escape::name)?,
-            },
-        },
+        SchemeKind::EdgeAuth => {
+            let salt = parameters.text("salt")?;
+            let is_early = parameters.flag("escape_early")?;
+            let escape = parameters.named("escape_early", Escape::ALL, Escape::name)?;
+            if is_early && escape.is_some() {
+                return refuse("has \"escape_early\" twice: write it once");
+            }
+            let escape = escape.or(is_early.then(Escape::default));
+            SchemeSetting::EdgeAuth { salt, escape }
+        }
         SchemeKind::SigV4 => SchemeSetting::SigV4 {
             region: parameters.text("region")?,
             service: parameters.text("service")?,
