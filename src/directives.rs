@@ -171,7 +171,9 @@ pub fn read_key_file(
     format: SecretFormat,
 ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     if path.is_empty() {
-        return refuse("has no file name after \"file:\"");
+        return refuse(
+            "has no file name after \"file:\": write one, as in \"file:keys/files.key\"",
+        );
     }
     let path = conf.full_name(path)?;
     let (text, metadata) = match read_bounded(&path) {

@@ -161,7 +161,11 @@ fn read_key(conf: &Conf<'_>, at: &Position, words: &[&[u8]]) -> Result<RingKey, 
             .or_else(|error| refuse(format!("cannot read the secret of {}: {error}", quote(id))))?,
     };
     if secret.is_empty() {
-        return refuse(format!("has an empty secret for {}", quote(id)));
+        return refuse(format!(
+            "has an empty secret for {}: use at least {MIN_SECRET_LEN} random bytes, such as \
+             \"openssl rand -hex 32\" prints",
+            quote(id)
+        ));
     }
     Ok(RingKey { id: id.into(), secret, algorithm, life, at: at.clone() })
 }

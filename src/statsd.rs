@@ -179,7 +179,7 @@ pub fn set_statsd(setting: &mut Setting<'_, '_>) -> Outcome {
             }
         };
         if !is_new {
-            return refuse(format!("has the parameter {} twice", quote(name)));
+            return refuse(format!("has the parameter {} twice: write it once", quote(name)));
         }
     }
     let main = setting.conf.main()?;

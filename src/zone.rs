@@ -266,7 +266,10 @@ pub fn set_zone(setting: &mut Setting<'_, '_>) -> Outcome {
         return refuse(format!("has a zone {} of less than 32k: give it more", quote(word)));
     }
     if setting.conf.main()?.zones.iter().any(|zone| *zone.name == *name) {
-        return refuse(format!("names the zone {} a second time", quote(name)));
+        return refuse(format!(
+            "names the zone {} a second time: give it another name",
+            quote(name)
+        ));
     }
     if let Some(running) = setting.conf.other_zone_size(name, size) {
         return refuse(format!(

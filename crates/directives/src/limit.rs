@@ -133,7 +133,7 @@ pub(crate) fn read_limit<'w>(reading: &impl Reading<'w>) -> Result<LimitSetting,
             _ => return wrong(),
         };
         if !is_new {
-            return refuse(format!("has the parameter {} twice", quote(name)));
+            return refuse(format!("has the parameter {} twice: write it once", quote(name)));
         }
     }
     let rule = match (uses, bytes, per.flatten(), window, period) {

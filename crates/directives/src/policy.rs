@@ -327,7 +327,7 @@ fn methods<'w, R: Reading<'w>>(reading: &mut R) -> Outcome {
             ));
         }
         if methods.iter().any(|known| **known == *method) {
-            return refuse(format!("has the method {} twice", quote(method)));
+            return refuse(format!("has the method {} twice: write it once", quote(method)));
         }
         methods.push(method.into());
     }

@@ -94,7 +94,7 @@ impl<'w> KeyLine<'w> {
             };
             if !is_new {
                 return refuse(format!(
-                    "has the parameter {} twice for {}",
+                    "has the parameter {} twice for {}: write it once",
                     quote(name),
                     quote(id)
                 ));
@@ -105,14 +105,17 @@ impl<'w> KeyLine<'w> {
         let first = black_box(life.not_before.unwrap_or(i64::MIN));
         let last = black_box(life.not_after.unwrap_or(i64::MAX));
         if first > last {
-            return refuse(format!("has \"not_after\" before \"not_before\" for {}", quote(id)));
+            return refuse(format!(
+                "has \"not_after\" before \"not_before\" for {}: write a later one",
+                quote(id)
+            ));
         }
         let inline = |format, text| KeySource::Text { text, format };
         let source = match source.strip_prefix(b"file:") {
             Some(path) => KeySource::File { path, format: format.unwrap_or_default() },
             None if format.is_some() => {
                 return refuse(format!(
-                    "has \"format=\" for {}, which only \"file:\" takes",
+                    "has \"format=\" for {}, which only \"file:\" takes: remove it",
                     quote(id)
                 ));
             }

@@ -67,7 +67,10 @@ impl Statuses {
                 ));
             };
             if verdict.default_status().is_none() {
-                return refuse(format!("has a status for {}, which is not a denial", quote(word)));
+                return refuse(format!(
+                    "has a status for {}, which is not a denial: remove it",
+                    quote(word)
+                ));
             }
             let status = str::from_utf8(code)
                 .ok()
@@ -83,7 +86,12 @@ impl Statuses {
             };
             match self.0.get_mut(verdict as usize) {
                 Some(place @ None) => *place = Some(status),
-                _ => return refuse(format!("has the verdict \"{}\" twice", verdict.word())),
+                _ => {
+                    return refuse(format!(
+                        "has the verdict \"{}\" twice: write it once",
+                        verdict.word()
+                    ));
+                }
             }
         }
         Ok(())
