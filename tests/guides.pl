@@ -350,6 +350,25 @@ sub rotation {
     $recipe->grants('a link from after', signed('/files/report.pdf', $hex, ts => $now - 99) . '&key=acme', $report);
     $recipe->grants('an old link of somebody else', signed('/files/report.pdf', $third, ts => $now - 101) . '&key=globex', $report);
 
+    my $ring = 'secure_link_hmac_keyring files { files file:keys/files.key issued_after=' . ($now - 100) . '; }';
+    my $alone = $page->recipe('One key', files => { %files, 'keys/files-2026.key' => "$hex\n" },
+        changed => { "server {\n" => "$ring\nserver {\n", 'secure_link_hmac_secret        file:keys/files-2026.key;' => 'secure_link_hmac_keys files files;' });
+    $alone->refuses('a link from before, of a key that has a ring of its own since,', signed('/files/report.pdf', $hex, ts => $now - 101), 403);
+    in_log($alone, qr/verdict=revoked/, 'as revoked');
+    $alone->grants('a link from after', signed('/files/report.pdf', $hex, ts => $now - 99), $report);
+
+    my $leaked = signed('/files/report.pdf', $hex, ts => $now);
+    for my $by ('text', 'token') {
+        my ($token) = $leaked =~ /st=([^&]+)/;
+        $recipe = $page->recipe('One link that has leaked', files => \%files, changed => $by eq 'text' ? { '1769860800|3600' => "$now|600" }
+            : { '"$uri|$arg_ts|$arg_e"' => '$arg_st', '/files/report.pdf|1769860800|3600' => $token });
+        $recipe->refuses("a link that is withdrawn by its $by", $leaked, 403);
+        in_log($recipe, qr/verdict=revoked/, 'as revoked');
+        my @written = map { ($recipe->ask($leaked =~ s/(st=[^&]+)/$1$_/r))[0] } '=', '%3D', '%3d';
+        is "@written", $by eq 'text' ? '403 403 403' : '200 200 200', $by eq 'text' ? 'however it is written' : 'and only as it was written';
+        $recipe->grants('another link for the file', signed('/files/report.pdf', $hex, ts => $now, e => 601), $report);
+    }
+
     $recipe = $page->recipe('A key that has leaked', files => { %ring, 'keys/acme.key' => "$hex\n", 'keys/acme-new.key' => "$other\n" });
     $recipe->refuses('a link of the key', $by{old}, 403);
     $recipe->grants("a link of $_", $by{$_}, $report) for qw(new globex);
