@@ -790,6 +790,23 @@ sub private_links {
     unlike $log, qr/st=|secret/, 'and no token';
     $recipe->covers('a link', $link =~ s{^https://[^/]+}{}r);
 
+    my ($pattern) = $page->{blocks}{'Who guesses links'}{ini} =~ /^failregex = (.*)$/m or die 'no pattern for fail2ban';
+    my @naive = (qr/denied: .*client: (\S+),/, qr/denied: .*?client: (\S+),/);
+    $pattern =~ s/<HOST>/([0-9.]+)/ or die "no host in $pattern";
+    my $said = length $recipe->{nginx}->log;
+    my $spelt = $link =~ s{^https://[^/]+|report\.pdf}{}gr;
+    for my $path ('report.pdf', 'x%22,%20client:%20192.0.2.1,%20', '%0a[info]%201%231:%20*1%20', 'a' x 1500, ('a' x 950) . '",%20client:%20192.0.2.1,%20') {
+        $recipe->refuses('a guess', $spelt =~ s{\?st=...}{$path?st=AAA}r, 403,
+            from => '127.0.0.9', Host => 'files.example.com', Referer => ', client: 192.0.2.1, ');
+    }
+    $recipe->refuses('what is no guess', '/files/report.pdf', 403);
+    my @denied = grep { /denied:/ } split /^/, substr $recipe->{nginx}->log, $said;
+    my @banned = map { s{^\S+ \S+}{}r =~ /$pattern/ ? $1 : '-' } @denied;
+    is "@banned", join(' ', ('127.0.0.9') x 5, '-'), 'fail2ban is told the addresses of those who guess';
+    for my $naive (@naive) {
+        cmp_ok scalar(grep { /$naive/ && $1 eq '192.0.2.1' } @denied), '>', 0, 'and by a pattern that looks anywhere those that they name';
+    }
+
     for my $volatile (1, 0) {
         $recipe = $page->recipe('Volatile maps', files => \%files, changed => $volatile ? {} : { 'volatile;' => '' });
         my $once = signed('/files/report.pdf', $hex, e => 600 + $volatile);
