@@ -790,6 +790,29 @@ sub private_links {
     unlike $log, qr/st=|secret/, 'and no token';
     $recipe->covers('a link', $link =~ s{^https://[^/]+}{}r);
 
+    # A cache without a hand-off, by the key of the page, and by one that looks as good.
+    my ($cache_key) = NginxServer::slurp("$FindBin::Bin/../docs/guides/private-links.md") =~ /`proxy_cache_key (.*?);`/ or die 'no key of a cache';
+    for my $key ($cache_key, '$uri?$secure_link_hmac_args') {
+        my ($nginx, $beside) = (NginxServer->new, IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport);
+        my $cached = 'location ^~ /files/ { secure_link_hmac $arg_st,$arg_ts,$arg_e; secure_link_hmac_message $uri|$arg_ts|$arg_e; '
+            . "secure_link_hmac_secret $hex; secure_link_hmac_enforce on; proxy_cache kept; proxy_cache_valid 1h; proxy_cache_key $key; ";
+        $nginx->configure("server_name storage; $cached proxy_pass http://storage; }", http => "proxy_cache_path $nginx->{dir}/kept keys_zone=kept:1m;"
+            . "upstream storage { server 127.0.0.1:$beside; } upstream other { server 127.0.0.1:$beside; }"
+            . "server { listen 127.0.0.1:$nginx->{port}; server_name other; $cached proxy_pass http://other; } }"
+            . "server { listen 127.0.0.1:$beside; location / { return 200 \"\$host \$uri\"; } }");
+        $nginx->start;
+        my $get = sub { $nginx->get($_[0], headers => { Host => $_[1] || 'storage' })->{body} };
+        my $link = signed('/files/a', $hex);
+        is $get->(signed('/files/a?b', $hex) =~ s/a\?b/a%3Fb/r), 'storage /files/a?b', 'a file is cached';
+        my $good = $key eq $cache_key;
+        is $get->("$link&b?"), $good ? 'storage /files/a' : 'storage /files/a?b', $good ? 'a link for another does not get it' : 'which a link for another gets by a key of less';
+        $get->($link);
+        is $get->($link, 'other'), $good ? 'other /files/a' : 'storage /files/a', $good ? 'nor does that of another server' : 'and so does another server';
+        is $get->(signed('/files/a', $hex, e => 700)), 'storage /files/a', 'another link for a file gets it';
+        is scalar(@{[glob "$nginx->{dir}/kept/*"]}), $good ? 4 : 2, 'from the cache';
+        $nginx->stop;
+    }
+
     my ($pattern) = $page->{blocks}{'Who guesses links'}{ini} =~ /^failregex = (.*)$/m or die 'no pattern for fail2ban';
     my @naive = (qr/denied: .*client: (\S+),/, qr/denied: .*?client: (\S+),/);
     $pattern =~ s/<HOST>/([0-9.]+)/ or die "no host in $pattern";
