@@ -56,7 +56,7 @@ sub usual {
     my ($recipe, $link) = @_;
     $recipe->grants('a link', $link, $report);
     $recipe->covers('a link', $link);
-    $recipe->refuses('an old link', signed('/files/report.pdf', $hex, ts => $now - 601), 410);
+    $recipe->refuses('an old link', signed('/files/report.pdf', $hex, ts => $now - 640), 410);
     $recipe->refuses('a link with the path of another file', $link =~ s/report/other/r, 403);
     $recipe->refuses('a link that lasts longer', $link =~ s/&e=\d/&e=9/r, 403);
     $recipe->refuses('a path without a link', '/files/report.pdf', 403);
@@ -232,6 +232,9 @@ sub downloads {
     $recipe->refuses('a link that was used, for another client,', $link, 410, from => '127.0.0.8');
     is(($recipe->ask($link, from => '127.0.0.8'))[2], $shop{'srv/pages/gone.html'}, 'which a page explains');
     $recipe->refuses("the same link, written $_,", $link =~ s/(st=[^&]+)/$1$_/r, 410) for '=', '%3D';
+    my $ahead = time + 10;
+    $recipe->grants('a link of a clock that is ahead', '/paid/book.pdf?st=' . encode_base64url(hmac_sha256("/paid/book.pdf|$ahead|600&7", $hex))
+        . "&ts=$ahead&e=600&order=7", $shop{'srv/private/book.pdf'});
     $recipe->grants('a link of the same second for another order', $same, $shop{'srv/private/book.pdf'});
     $recipe->refuses('a link of another order', $mine =~ s/4715/4716/r, 403);
     $recipe->refuses('a link with a negative lifetime', $old, 403);
@@ -317,6 +320,7 @@ sub rotation {
     my ($first, $second) = map { signed('/files/report.pdf', $_) } $hex, $other;
     usual($recipe, $first);
     $recipe->refuses('a link of the new key', $second, 403);
+    $recipe->grants('a link of a clock that is ahead', signed('/files/report.pdf', $hex, ts => time + 10), $report);
     my $long = sub { $recipe->refuses('a link that lasts too long', signed('/files/report.pdf', $_[0], e => 7 * 86400 + 1), 410) };
     $long->($hex);
     $recipe->{nginx}->write_file('keys/files-2027.key', "$other\n", 0600);
