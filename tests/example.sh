@@ -124,6 +124,8 @@ done
 ok 'the figures count by key' grep -q '^secure_link_hmac_requests_total{zone="links",key="umbrella",verdict="granted"} 2$' <<<"$figures"
 ok 'and by verdict' grep -q '^secure_link_hmac_requests_total{zone="links",key="umbrella",verdict="out_of_scope"} 1$' <<<"$figures"
 
+ok 'no token is in the access log' is "$(grep -oE '[A-Za-z0-9_-]{43}' "$dir/logs/access.log" || true)" ''
+ok 'which has the paths around one' grep -qF '/hls/-/' "$dir/logs/access.log"
 ok 'no key is in a log' is "$(grep -hF -f <(cat "$dir"/keys/*) "$dir"/logs/*.log || true)" ''
 ok 'nothing is above the level of a denial' is "$(grep -vc '\[notice\]' "$dir/logs/error.log" || true)" 0
 
