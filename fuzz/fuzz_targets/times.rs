@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
     let number = time::seconds(data).or(time::timestamp(data));
     let first = data.first_chunk().map(|bytes| i64::from(u32::from_le_bytes(*bytes)) * 59);
     for seconds in [number, first].into_iter().flatten() {
-        if !(1..253_402_128_000).contains(&seconds) {
+        if !(1..=253_402_300_799).contains(&seconds) {
             continue;
         }
         for text in time::texts(seconds, seconds % 1441) {

@@ -4,10 +4,6 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/// The first second that the engine's calendar does not have in every zone: it ends on the last day but one of
-/// the year 9999.
-const CALENDAR_END: i64 = 253_402_207_200;
-
 fn leap_days_before(year: i64) -> i64 {
     let year = year - 1;
     year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400)
@@ -31,8 +27,7 @@ fn unix_seconds(date: [i64; 3], time: [i64; 3], offset: i64) -> Option<i64> {
     }
     let days =
         (year - 1970) * 365 + leap_days_before(year) - leap_days_before(1970) + before + day - 1;
-    let seconds = days * 86400 + hour * 3600 + minute * 60 + second - offset;
-    (seconds < CALENDAR_END).then_some(seconds)
+    Some(days * 86400 + hour * 3600 + minute * 60 + second - offset)
 }
 
 /// The numbers of a text where a picture of it has `0`; all else must be as the picture.

@@ -1,8 +1,10 @@
 //! Timestamps and durations, as credentials and configurations write them.
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use jiff::civil::DateTime;
-use jiff::tz::Offset;
+
+/// Where unix seconds begin.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 const MONTHS: [&[u8]; 12] = [
     b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
@@ -112,7 +114,7 @@ fn iso8601(field: &[u8]) -> Option<i64> {
             if hours > 23 || minutes > 59 {
                 return None;
             }
-            let seconds = i32::from(hours) * 3600 + i32::from(minutes) * 60;
+            let seconds = i64::from(hours) * 3600 + i64::from(minutes) * 60;
             if *sign == b'-' { -seconds } else { seconds }
         }
         _ => return None,
@@ -142,7 +144,7 @@ pub(crate) fn basic_date_time(text: &[u8]) -> Option<i64> {
 
 /// Writes a point in time so; `None` if it is beyond the calendar.
 pub(crate) fn to_basic_date_time(seconds: i64) -> Option<String> {
-    let date_time = Offset::UTC.to_datetime(Timestamp::from_second(seconds).ok()?);
+    let date_time = EPOCH.checked_add(SignedDuration::from_secs(seconds)).ok()?;
     let (date, time) = (date_time.date(), date_time.time());
     Some(format!(
         "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
@@ -184,7 +186,7 @@ fn digits(text: &[u8]) -> Option<i16> {
     number(text, 10).and_then(|number| i16::try_from(number).ok())
 }
 
-fn unix_seconds(year: i16, month: i16, day: i16, time: [i16; 3], offset: i32) -> Option<i64> {
+fn unix_seconds(year: i16, month: i16, day: i16, time: [i16; 3], offset: i64) -> Option<i64> {
     let narrow = |number: i16| i8::try_from(number).ok();
     let [hour, minute, second] = time;
     let date_time = DateTime::new(
@@ -197,8 +199,8 @@ fn unix_seconds(year: i16, month: i16, day: i16, time: [i16; 3], offset: i32) ->
         0,
     )
     .ok()?;
-    let offset = Offset::from_seconds(offset).ok()?;
-    offset.to_timestamp(date_time).ok().map(|timestamp| timestamp.as_second())
+    // Not by the library's own timestamps, which end a day before the calendar.
+    Some(date_time.duration_since(EPOCH).as_secs() - offset)
 }
 
 #[cfg(test)]
@@ -250,6 +252,22 @@ mod tests {
         for text in ["2023-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2024-02-30T00:00:00Z"] {
             assert_eq!(timestamp(text.as_bytes()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn the_calendar_ends_with_the_year_9999() {
+        const END: i64 = 253_402_300_799;
+        for (text, seconds) in [
+            ("9999-12-31T23:59:59Z", END),
+            ("9999-12-31T23:59:59+00:01", END - 60),
+            ("9999-12-31T23:59:59-23:59", END + 86_340),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", END),
+        ] {
+            assert_eq!(timestamp(text.as_bytes()), Some(seconds), "{text}");
+        }
+        assert_eq!(basic_date_time(b"99991231T235959Z"), Some(END));
+        assert_eq!(to_basic_date_time(END).as_deref(), Some("99991231T235959Z"));
+        assert_eq!(to_basic_date_time(END + 1), None);
     }
 
     #[test]
