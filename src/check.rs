@@ -226,7 +226,11 @@ pub fn deciding<'r>(
     request: Request<'r>,
     policy: &'r LinkPolicy,
 ) -> Result<&'r Checked<'r>, NotEvaluated> {
-    let last = request.state().and_then(|state| state.last.get());
+    // What a location has bypassed is the value of variables only, though the request be the same.
+    let last = request
+        .state()
+        .filter(|state| !state.standing.get().bypassed)
+        .and_then(|state| state.last.get());
     let checked = match last.filter(|last| last.holds(request, policy, Mode::Enforced)) {
         Some(last) => last,
         None => check_and_keep(request, policy, Mode::Enforced)?,
@@ -245,8 +249,10 @@ fn check_and_keep<'r>(
     let checked = check(request, policy, mode)?;
     let state = request.state_or_new().ok_or(NotEvaluated)?;
     state.last.set(Some(checked));
+    // A bypass goes on where nothing is enforced: the request of an error's page is not counted either.
     let bypassed = state.bypass.get().is_some_and(|bypass| {
-        bypass.skips && ptr::eq(bypass.conf, checked.conf) && bypass.pass == checked.pass
+        let is_of_here = ptr::eq(bypass.conf, checked.conf) && bypass.pass == checked.pass;
+        bypass.skips && (is_of_here || checked.conf.enforced() == Enforce::Off)
     });
     state.standing.set(Standing { bypassed, ..Standing::default() });
     Ok(checked)

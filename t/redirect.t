@@ -449,6 +449,27 @@ denied: verdict=missing
 
 
 
+=== what one location bypasses is spent in the next one of the same policy
+--- http_config eval
+"    secure_link_hmac_zone uses:64k;\n" . $::probed
+--- config
+secure_link_hmac_limit uses uses=1;
+secure_link_hmac_enforce on;
+location /open/ {
+    secure_link_hmac_bypass $probe;
+    limit_req zone=probed burst=10 nodelay;
+    try_files /nothing @files;
+}
+location @files { try_files /files/report.txt =404; }
+--- request eval
+[("GET " . link('/open/x', args => 'probe=1')) x 2]
+--- error_code eval
+[200, 410]
+--- response_headers eval
+["X-Verdict: granted", "X-Verdict: exhausted"]
+
+
+
 === what a dry run would deny is denied where the same policy is enforced
 --- config
 location /soft/ {
