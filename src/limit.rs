@@ -30,6 +30,11 @@ fn quota_id(measure: Measure, per: Per, period: i64, claims: &Claims<'_>) -> Id 
     digest([head.as_slice(), &period, claims.key_id, subject].into_iter())
 }
 
+/// The last second of a quota's period that begins now.
+fn last_second(period: i64, now: i64) -> i64 {
+    now.saturating_add(period - 1)
+}
+
 /// Looks whether a granted link's limits have room. A dry run is told the same.
 pub fn look<'r>(
     request: Request<'r>,
@@ -117,8 +122,8 @@ pub fn count_bytes(request: Request<'_>) {
         if !byte_quotas(request).take(at).any(is_same) {
             let now = now();
             let added = limit.zone.with_lock(|locked| {
-                let (sent, end) = (request.bytes_sent(), now.saturating_add(period));
-                locked.add(LimitKind::Quota, &id, sent, u64::MAX, end, now)
+                let (sent, last) = (request.bytes_sent(), last_second(period, now));
+                locked.add(LimitKind::Quota, &id, sent, u64::MAX, last, now)
             });
             if added == Some(Err(Refused::Full)) {
                 limit.report_full(request, now);
@@ -176,10 +181,10 @@ impl Limit {
             }
             Rule::Quota { measure, amount, per, period } => {
                 let id = quota_id(measure, per, period, &claims);
-                let end = now.saturating_add(period);
+                let last = last_second(period, now);
                 // Bytes are added once they were sent; this makes sure that there is an entry for them.
                 let step = u64::from(measure == Measure::Uses);
-                self.locked(|locked| locked.add(LimitKind::Quota, &id, step, amount, end, now))?
+                self.locked(|locked| locked.add(LimitKind::Quota, &id, step, amount, last, now))?
             }
         };
         match spent {
