@@ -200,6 +200,8 @@ pub fn merge(conf: &mut Conf<'_>, parent: &mut LocConf, child: &mut LocConf) -> 
     let passes_here = child.pass.is_some();
     inherit(&mut child.pass, &parent.pass);
     inherit(&mut child.meter, &parent.meter);
+    // For `if`, which keeps the content handler; a location inside of another has none of that one.
+    inherit(&mut child.metrics, &parent.metrics);
     enforce(conf, &block, child, enforced_here)?;
     pass(conf, &block, child, passes_here)?;
     meter(conf, child)

@@ -30,8 +30,8 @@ enum Format {
 
 /// A response.
 pub struct Response {
-    /// Its media type.
-    pub content_type: &'static str,
+    /// Its media type, without the charset, which is UTF-8.
+    pub media_type: &'static str,
     /// Its body.
     pub body: String,
 }
@@ -62,7 +62,7 @@ pub fn respond(request: Request<'_>) -> Option<Response> {
         // cannot end the page's script.
         Format::Html => PAGE.replacen(DATA, &json::text(&snapshot).replace('<', "\\u003c"), 1),
     };
-    Some(Response { content_type: format.content_type(), body })
+    Some(Response { media_type: format.media_type(), body })
 }
 
 impl Format {
@@ -111,11 +111,11 @@ impl Format {
         }
     }
 
-    fn content_type(self) -> &'static str {
+    fn media_type(self) -> &'static str {
         match self {
             Format::Json => "application/json",
-            Format::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
-            Format::Html => "text/html; charset=utf-8",
+            Format::Prometheus => "text/plain; version=0.0.4",
+            Format::Html => "text/html",
         }
     }
 }

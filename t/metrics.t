@@ -191,6 +191,40 @@ location /f/ {
 
 
 
+=== a bypass counts nothing, but a location after it does that checks the same link
+--- config
+secure_link_hmac_enforce on;
+secure_link_hmac_meter ZONE;
+location /f/ {
+    secure_link_hmac_bypass $arg_free;
+    try_files /$secure_link_hmac_status @checked;
+}
+location @checked { try_files /f/a.txt =404; }
+--- request eval
+[::ask('/f/a.txt', 'acme', args => 'k=acme&free=1'), 'GET /f/a.txt?free=1', 'GET /m']
+--- error_code eval
+[200, 403, 200]
+--- response_body_like eval
+[qr/a file/, qr/403/, ::ring_counts('"missing":1', acme => '"granted":1')]
+
+
+
+=== a bypass counts nothing, nor does what is shown after it where nothing is enforced
+--- config
+secure_link_hmac_meter ZONE;
+location /f/ {
+    secure_link_hmac_enforce on;
+    secure_link_hmac_bypass $arg_free;
+    error_page 404 = /g/a.txt;
+}
+location /g/ { }
+--- request eval
+['GET /f/none?free=1', 'GET /m']
+--- response_body_like eval
+[qr/another/, ::ring_counts('')]
+
+
+
 === a dry run counts what it would deny
 --- config
 location /f/ { secure_link_hmac_enforce dry_run; secure_link_hmac_meter ZONE; }
@@ -345,6 +379,46 @@ location /f/ { secure_link_hmac_enforce on; secure_link_hmac_meter ZONE; }
 [("Content-Type: application/json\nCache-Control: no-store") x 5]
 --- response_body_like eval
 [(::ring_counts('')) x 5]
+
+
+
+=== metrics are shown in an if of their location, too
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_meter ZONE; }
+location = /if {
+    secure_link_hmac off;
+    secure_link_hmac_metrics ZONE;
+    if ($arg_x) { add_header X-If yes; }
+}
+--- request eval
+['GET /if', 'GET /if?x=1']
+--- response_headers eval
+['X-If: ', 'X-If: yes']
+--- response_body_like eval
+[(::ring_counts('')) x 2]
+
+
+
+=== a response without a body has none: metrics that were not modified
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_meter ZONE; }
+location = /plain { secure_link_hmac off; return 200 "plain\n"; }
+--- raw_request eval
+"GET /m HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: *\r\n\r\nGET /plain HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+--- error_code: 304
+--- response_body_like eval
+qr{\AHTTP/1\.1 200 OK\r\n.*\r\n\r\nplain\n\z}s
+
+
+
+=== nor has the response to the subrequest of auth_request
+--- config
+location /f/ { secure_link_hmac_enforce on; secure_link_hmac_meter ZONE; }
+location = /sorry.txt { secure_link_hmac off; auth_request /m; }
+--- request
+GET /sorry.txt
+--- response_body
+sorry
 
 
 

@@ -286,7 +286,7 @@ pub(super) unsafe extern "C" fn metrics(r: *mut ngx_http_request_t) -> ngx_int_t
         match metrics::respond(request) {
             // Once something was sent, it is too late to fail.
             Some(_) if reserve::is_used() => INTERNAL_SERVER_ERROR,
-            Some(response) => request.send(response.content_type, response.body.as_bytes()),
+            Some(response) => request.send(response.media_type, response.body.as_bytes()),
             None => INTERNAL_SERVER_ERROR,
         }
     })

@@ -2,22 +2,22 @@
 
 use std::ffi::c_void;
 use std::marker::PhantomData;
-use std::mem::{align_of, size_of};
+use std::mem::{self, align_of, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::OnceLock;
 
 use nginx_sys::{
-    NGX_ALIGNMENT, NGX_DONE, NGX_ERROR, NGX_HTTP_OK, NGX_HTTP_SATISFY_ANY, NGX_OK, ngx_buf_t,
-    ngx_chain_t, ngx_hash_key, ngx_http_complex_value, ngx_http_core_find_config_phase,
+    NGX_ALIGNMENT, NGX_DONE, NGX_ERROR, NGX_HTTP_OK, NGX_HTTP_SATISFY_ANY, NGX_OK, ngx_hash_key,
+    ngx_http_complex_value, ngx_http_complex_value_t, ngx_http_core_find_config_phase,
     ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
-    ngx_http_core_post_rewrite_phase, ngx_http_core_rewrite_phase, ngx_http_discard_request_body,
-    ngx_http_finalize_request, ngx_http_get_flushed_variable, ngx_http_get_variable,
-    ngx_http_get_variable_pt, ngx_http_internal_redirect, ngx_http_named_location,
-    ngx_http_output_filter, ngx_http_phase_handler_pt, ngx_http_request_t, ngx_http_send_header,
-    ngx_http_variable_t, ngx_http_variable_value_t, ngx_int_t, ngx_list_push, ngx_palloc,
-    ngx_pcalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_time,
+    ngx_http_core_post_rewrite_phase, ngx_http_core_rewrite_phase, ngx_http_finalize_request,
+    ngx_http_get_flushed_variable, ngx_http_get_variable, ngx_http_get_variable_pt,
+    ngx_http_internal_redirect, ngx_http_named_location, ngx_http_phase_handler_pt,
+    ngx_http_request_t, ngx_http_send_response, ngx_http_variable_t, ngx_http_variable_value_t,
+    ngx_int_t, ngx_list_push, ngx_palloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t,
+    ngx_time, ngx_uint_t,
 };
 
 use secure_link::Mode;
@@ -335,24 +335,17 @@ impl<'r> Request<'r> {
         u64::try_from(unsafe { (*self.r().connection).sent }).unwrap_or(0)
     }
 
-    /// Answers with a text.
-    pub(super) fn send(self, content_type: &'static str, body: &[u8]) -> ngx_int_t {
+    /// Answers with a text in UTF-8; `media_type` is without the charset.
+    pub(super) fn send(self, media_type: &'static str, body: &[u8]) -> ngx_int_t {
         let r = self.r.as_ptr();
         let Some(kept) = self.alloc(body.len(), 0u8) else { return NGX_ERROR as ngx_int_t };
         kept.copy_from_slice(body);
-        // SAFETY: the request is served by this module, nothing of it was sent, and the body
-        // and its buffer lie in the request's pool.
+        // JSON is always in UTF-8, and its type has no such parameter (RFC 8259, section 11).
+        let charset = if media_type.starts_with("text/") { "utf-8" } else { "" };
+        let mut media_type = string(media_type.as_bytes());
+        // SAFETY: the request is served by this module, nothing of it was sent, and the body lies in
+        // the request's pool. A complex value that is all zero but for its text has no variables.
         unsafe {
-            let status = ngx_http_discard_request_body(r);
-            if status != NGX_OK as ngx_int_t {
-                return status;
-            }
-            (*r).headers_out.status = NGX_HTTP_OK as usize;
-            (*r).headers_out.content_length_n = kept.len() as _;
-            (*r).headers_out.content_type = string(content_type.as_bytes());
-            // Without its parameters, as nginx counts it for `gzip_types` and the like.
-            let media = content_type.split(';').next().unwrap_or(content_type);
-            (*r).headers_out.content_type_len = media.len();
             let headers = &raw mut (*r).headers_out.headers;
             let header: *mut ngx_table_elt_t = ngx_list_push(headers).cast();
             if header.is_null() {
@@ -364,21 +357,11 @@ impl<'r> Request<'r> {
             header.hash = 1;
             header.key = string(b"Cache-Control");
             header.value = string(b"no-store");
-            let status = ngx_http_send_header(r);
-            let has_body = self.method() != b"HEAD";
-            if status == NGX_ERROR as ngx_int_t || status > NGX_OK as ngx_int_t || !has_body {
-                return status;
-            }
-            let buffer: *mut ngx_buf_t = ngx_pcalloc((*r).pool, size_of::<ngx_buf_t>()).cast();
-            let Some(buffer) = buffer.as_mut() else { return NGX_ERROR as ngx_int_t };
-            let bytes = kept.as_mut_ptr_range();
-            buffer.pos = bytes.start;
-            buffer.last = bytes.end;
-            buffer.set_memory(1);
-            buffer.set_last_buf(u32::from(self.is_main()));
-            buffer.set_last_in_chain(1);
-            let mut chain = ngx_chain_t { buf: buffer, next: ptr::null_mut() };
-            ngx_http_output_filter(r, &mut chain)
+            (*r).headers_out.charset = string(charset.as_bytes());
+            let mut text: ngx_http_complex_value_t = mem::zeroed();
+            text.value = string(kept);
+            // nginx knows where there is no body to send: for `HEAD`, but also as 304.
+            ngx_http_send_response(r, NGX_HTTP_OK as ngx_uint_t, &mut media_type, &mut text)
         }
     }
 
