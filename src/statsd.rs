@@ -3,7 +3,7 @@
 //! What was last sent is kept in the zone, so that two generations of workers, which overlap
 //! during a reload, neither repeat nor lose anything.
 
-use std::cell::OnceCell;
+use std::cell::Cell;
 use std::fmt::Write;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
@@ -26,46 +26,50 @@ pub struct Statsd {
     /// Milliseconds between two sendings.
     pub interval: usize,
     tags: bool,
-    /// Opened by the worker that sends.
-    socket: OnceCell<Option<UdpSocket>>,
+    /// Opened by the worker that sends, and anew after a failure.
+    socket: Cell<Option<UdpSocket>>,
 }
 
 impl Statsd {
     /// Sends the growth of all counters of all zones since it was last sent.
     pub fn send(main: &MainConf) {
         let Some(statsd) = &main.statsd else { return };
-        let Some(socket) = statsd.socket() else { return };
+        // Without a socket nothing is taken: the growth is sent when there is one.
+        let Some(socket) = statsd.socket.take().or_else(|| statsd.open().ok()) else { return };
+        let mut is_good = true;
         for zone in &main.zones {
-            statsd.send_zone(zone, socket);
+            is_good &= statsd.send_zone(zone, &socket);
+        }
+        if is_good {
+            statsd.socket.set(Some(socket));
         }
     }
 
-    /// The socket, which neither blocks nor needs anyone to listen; `None` if there is none to be
-    /// had, which costs the figures but no request.
-    fn socket(&self) -> Option<&UdpSocket> {
-        let open = || {
-            let any: SocketAddr = match self.address {
-                SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-                SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-            };
-            let socket = UdpSocket::bind(any).ok()?;
-            socket.set_nonblocking(true).ok()?;
-            socket.connect(self.address).ok()?;
-            Some(socket)
+    /// Opens a socket, which neither blocks nor needs anyone to listen. There may be none to be had,
+    /// as before the network is up.
+    fn open(&self) -> io::Result<UdpSocket> {
+        let any: SocketAddr = match self.address {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        self.socket.get_or_init(open).as_ref()
+        let socket = UdpSocket::bind(any)?;
+        socket.set_nonblocking(true)?;
+        socket.connect(self.address)?;
+        Ok(socket)
     }
 
-    fn send_zone(&self, zone: &ZoneConf, socket: &UdpSocket) {
+    /// Sends the growth of a zone; whether the socket is still good.
+    fn send_zone(&self, zone: &ZoneConf, socket: &UdpSocket) -> bool {
         let mut datagram = String::with_capacity(MAX_DATAGRAM);
         let mut line = String::new();
+        let mut is_good = true;
         // If the zone cannot be locked, the rest is sent at the next interval.
-        let _ = zone.take_growth(|key, growth| {
+        let _ = zone.take_growth(None, |key, growth| {
             self.describe(key, growth, &mut |text| {
                 line.clear();
                 let _ = write!(line, "{text}");
                 if datagram.len() + 1 + line.len() > MAX_DATAGRAM && !datagram.is_empty() {
-                    send(socket, &datagram);
+                    is_good &= send(socket, &datagram);
                     datagram.clear();
                 }
                 if !datagram.is_empty() {
@@ -75,8 +79,9 @@ impl Statsd {
             });
         });
         if !datagram.is_empty() {
-            send(socket, &datagram);
+            is_good &= send(socket, &datagram);
         }
+        is_good
     }
 
     /// Describes growth, a metric at a time. `None` stands for links that no key has signed.
@@ -129,14 +134,15 @@ impl Statsd {
     }
 }
 
-/// Sends a datagram. A socket that is full, or a server that is down, costs figures and nothing else.
-fn send(socket: &UdpSocket, datagram: &str) {
+/// Sends a datagram; whether the socket is still good, or its address or route may be gone. A socket
+/// that is full, or a server that is down, costs figures and nothing else.
+fn send(socket: &UdpSocket, datagram: &str) -> bool {
+    use ErrorKind::{ConnectionRefused, WouldBlock};
+    let send = || socket.send(datagram.as_bytes()).map_err(|error| error.kind());
     // The error is that nobody has received an earlier datagram. This one was not sent, and somebody
     // may be listening by now.
-    let is_of_another = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
-    if socket.send(datagram.as_bytes()).is_err_and(is_of_another) {
-        let _ = socket.send(datagram.as_bytes());
-    }
+    let sent = send().or_else(|error| if error == ConnectionRefused { send() } else { Err(error) });
+    matches!(sent, Ok(_) | Err(ConnectionRefused | WouldBlock))
 }
 
 /// Reads `secure_link_hmac_statsd host:port [prefix=p] [interval=1s] [tags=on|off]`.
@@ -191,7 +197,7 @@ pub fn set_statsd(setting: &mut Setting<'_, '_>) -> Outcome {
         prefix: prefix.unwrap_or_else(|| "secure_link_hmac".into()),
         interval: interval.unwrap_or(1000),
         tags: tags.unwrap_or(true),
-        socket: OnceCell::new(),
+        socket: Cell::default(),
     });
     Ok(())
 }

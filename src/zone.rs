@@ -113,8 +113,17 @@ impl ZoneConf {
     /// Runs `body` under the zone's lock, for which it waits however long; `None` if the memory is not
     /// there.
     pub fn with_lock<R>(&self, body: impl FnOnce(&mut Locked<'_>) -> R) -> Option<R> {
+        self.with_lock_for(None, body)
+    }
+
+    /// The same, but `None` if the lock is not free within `patience`.
+    fn with_lock_for<R>(
+        &self,
+        patience: Option<Duration>,
+        body: impl FnOnce(&mut Locked<'_>) -> R,
+    ) -> Option<R> {
         let zone = self.zone()?;
-        self.memory.with_lock(None, || body(&mut Locked::new(zone))).ok()
+        self.memory.with_lock(patience, || body(&mut Locked::new(zone))).ok()
     }
 
     /// Visits what was counted since the last visit, key by key, and what has no key as `None`. Returns
@@ -122,8 +131,12 @@ impl ZoneConf {
     ///
     /// The lock is released after every [`KEYS_AT_ONCE`] entries, so that others can count meanwhile,
     /// and nothing is allocated under it.
-    pub fn take_growth(&self, mut visit: impl FnMut(Option<&[u8]>, &Counters)) -> Option<()> {
-        let totals = self.with_lock(|locked| locked.take_total_growth())?;
+    pub fn take_growth(
+        &self,
+        patience: Option<Duration>,
+        mut visit: impl FnMut(Option<&[u8]>, &Counters),
+    ) -> Option<()> {
+        let totals = self.with_lock_for(patience, |locked| locked.take_total_growth())?;
         if totals != Counters::default() {
             visit(None, &totals);
         }
@@ -131,7 +144,7 @@ impl ZoneConf {
         let mut grown: Vec<(usize, Counters)> = Vec::with_capacity(KEYS_AT_ONCE);
         let capacity = usize::try_from(self.zone()?.meter_capacity()).ok()?;
         for start in (0..capacity).step_by(KEYS_AT_ONCE) {
-            self.with_lock(|locked| {
+            self.with_lock_for(patience, |locked| {
                 locked.take_growth(start..start + KEYS_AT_ONCE, |key, growth| {
                     keys.extend_from_slice(key);
                     grown.push((key.len(), *growth));
@@ -217,7 +230,7 @@ impl ZoneConf {
     /// once, it would look like a peak that never was.
     fn begin_sending(&self, running: Option<&ZoneConf>) {
         if self.is_sent.get() && running.is_some_and(|running| !running.is_sent.get()) {
-            self.take_growth(|_, _| {});
+            self.take_growth(Some(PATIENCE), |_, _| {});
         }
     }
 

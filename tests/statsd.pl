@@ -302,6 +302,30 @@ subtest 'who begins to listen hears all that is sent from then on' => sub {
     is $nginx->stop, 0, 'nginx ends in order';
 };
 
+subtest 'a socket that cannot be opened at first' => sub {
+    my $listener = listener();
+    my $nginx = NginxServer->new;
+    $nginx->configure(<<'_END_', main => 'worker_rlimit_nofile 32;', http => <<"_END_");
+        secure_link_hmac         $arg_st,$arg_ts,$arg_e;
+        secure_link_hmac_message $uri|$arg_ts|$arg_e;
+        secure_link_hmac_secret  0123456789abcdef0123456789abcdef;
+        secure_link_hmac_meter   links;
+        location / { secure_link_hmac_enforce on; }
+_END_
+        secure_link_hmac_zone   links:64k;
+        secure_link_hmac_statsd 127.0.0.1:$listener->{port} interval=1s;
+_END_
+    $nginx->start;
+    my @connections = map { $nginx->connection } 1 .. 40;    # all files that the worker may open
+    sleep 1.5;
+    like $nginx->log, qr/accept4?\(\) failed \(24: /, 'a worker has no files left when it first sends';
+    @connections = ();
+    is $nginx->get('/a.txt')->{status}, 403, 'and then has';
+    hear($listener, 2.5);
+    is_deeply $listener->{sums}, { 'secure_link_hmac.requests|c|#verdict:missing' => 1 }, 'it sends what is counted';
+    is $nginx->stop, 0, 'nginx ends in order';
+};
+
 subtest 'what is counted before something is sent is no growth' => sub {
     my $listener = listener();
     my $on    = "secure_link_hmac_statsd 127.0.0.1:$listener->{port} interval=100ms;";

@@ -5,7 +5,7 @@ package NginxServer;
 #
 #     my $nginx = NginxServer->new(module => , log_level => , workers => , environment => {});
 #     $nginx->write_file($name, $text);       in the server's directory; key files, pages
-#     $nginx->configure($server);             writes a configuration with this server block's content
+#     $nginx->configure($server, http => , main => );    writes a configuration with this server block's content
 #     $nginx->start;                          waits until it answers
 #     $nginx->reload;                         sends a HUP and waits for workers of the new generation
 #     $nginx->get($target, method => , headers => {})     { status, header => {}, body }
@@ -62,12 +62,14 @@ sub configure {
     my $temp = join ' ', map { "${_}_temp_path $dir/$_;" } qw(client_body proxy fastcgi uwsgi scgi);
     my $load = $options{without_module} ? '' : "load_module $self->{module};";
     my $http = $options{http} || '';
+    my $main = $options{main} || '';
     $server =~ s/\bPORT\b/$self->{port}/g;
     $self->write_file('nginx.conf', <<"_END_");
 $load
 pid $dir/pid;
 daemon off;
 worker_processes $self->{workers};
+$main
 error_log $dir/logs/error.log $self->{log_level};
 events { }
 http {
