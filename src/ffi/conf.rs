@@ -327,6 +327,13 @@ fn only_variable(text: &[u8]) -> Option<&str> {
 }
 
 /// Indices of the variables that the regular expression of a location sets.
+#[cfg(not(ngx_feature = "pcre"))]
+fn captures(_: &ngx_http_core_loc_conf_t) -> Vec<VariableIndex> {
+    Vec::new()
+}
+
+/// Indices of the variables that the regular expression of a location sets.
+#[cfg(ngx_feature = "pcre")]
 fn captures(location: &ngx_http_core_loc_conf_t) -> Vec<VariableIndex> {
     // SAFETY: `regex` is null or a compiled expression with `nvariables` variables.
     unsafe {
