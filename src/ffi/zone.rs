@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
-use std::{io, slice, thread};
+use std::{fs, io, slice, thread};
 
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_cycle_t, ngx_int_t, ngx_list_part_t, ngx_pagesize, ngx_parse_offset,
@@ -251,7 +251,8 @@ fn has_ended(holder: i64) -> bool {
     if pid == unsafe { ngx_pid } {
         return true;
     }
-    // A child that nginx has not taken note of is still there for `kill`. It is left to nginx.
+    // One that nginx has not taken note of yet, while it reads a configuration, is still there for
+    // `kill`. It is left to nginx, whose child it is.
     // SAFETY: the call fills `info`, which may be all zero before and after.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
@@ -261,8 +262,16 @@ fn has_ended(holder: i64) -> bool {
         }
     }
     // SAFETY: no signal is sent.
-    let is_there = unsafe { libc::kill(pid, 0) } == 0;
-    !is_there && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
+    let is_gone = unsafe { libc::kill(pid, 0) } != 0
+        && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+    is_gone || is_zombie(pid)
+}
+
+/// Whether another process's child has ended and was not waited for, as far as the system tells.
+fn is_zombie(pid: libc::pid_t) -> bool {
+    // The state follows the name, which may have brackets of its own.
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(|&byte| byte == b')').next().is_some_and(|rest| rest.starts_with(b" Z"))
 }
 
 unsafe extern "C" fn initialise(zone: *mut ngx_shm_zone_t, running: *mut c_void) -> ngx_int_t {

@@ -164,6 +164,19 @@ is $nginx->get(link_to('/a.txt'))->{status}, 200, 'links are granted and counted
     is $lock->(), 0, 'and gives the lock back';
 }
 
+# So is one that has ended in its lock, and that nobody has taken note of: nginx does not while it reads a configuration.
+{
+    my $lock = lock_in($nginx->pid);
+    my $zombie = fork;
+    die "fork: $!" unless defined $zombie;
+    POSIX::_exit(0) unless $zombie;
+    $nginx->wait_for('a process has ended', sub { NginxServer::slurp("/proc/$zombie/stat") =~ /\) Z / });
+    $lock->($zombie);
+    # A request is counted after its answer: it is the next one that a worker does not come to.
+    is_deeply [map { asked(link_to('/a.txt'))->(3) } 1 .. 2], [200, 200], 'nobody is held up by a process that has ended, though it is still there';
+    waitpid $zombie, 0;
+}
+
 my $expected = qr/exited on signal 9|zone "\w+" was locked by|is locked by process/;
 is_deeply [grep { !/$expected/ } $nginx->log =~ /^(.*(?:\[(?:error|crit|alert|emerg)\]|panic).*)$/mg], [], 'nothing else went wrong';
 is $nginx->stop, 0, 'nginx ends in order';
