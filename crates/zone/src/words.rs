@@ -22,7 +22,7 @@ pub(crate) fn store(word: &AtomicU64, value: u64) {
 pub(crate) fn add(word: &AtomicU64, amount: u64) {
     #[cfg(test)]
     crate::tests::killing::before_store();
-    word.fetch_add(amount, Ordering::Relaxed);
+    word.fetch_add(amount, Ordering::Release);
 }
 
 /// Stores `value` if it is greater.
@@ -30,7 +30,7 @@ pub(crate) fn raise(word: &AtomicU64, value: u64) {
     if word.load(Ordering::Relaxed) < value {
         #[cfg(test)]
         crate::tests::killing::before_store();
-        word.fetch_max(value, Ordering::Relaxed);
+        word.fetch_max(value, Ordering::Release);
     }
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn exchange(word: &AtomicU64, expected: u64, value: u64) -> bool {
     }
     #[cfg(test)]
     crate::tests::killing::before_store();
-    word.compare_exchange(expected, value, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    word.compare_exchange(expected, value, Ordering::Release, Ordering::Relaxed).is_ok()
 }
 
 /// The two indices that share a word.
