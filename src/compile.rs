@@ -313,8 +313,8 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
     fn message(&mut self) -> Option<Located<Template>> {
         let Located { value: text, at } = self.settings.message.as_ref()?;
         self.judge_groups("secure_link_hmac_message", at, [&**text].into_iter());
-        // The setter has compiled it once, so that it cannot fail.
-        let value = Template::parse(text, &mut self.variables).unwrap_or_default();
+        // The setter has compiled it once, so that it cannot fail; if it did there would be no message.
+        let value = Template::parse(text, &mut self.variables).ok()?;
         Some(Located { value, at: at.clone() })
     }
 
