@@ -7,6 +7,7 @@
 
 use strict;
 use warnings;
+no warnings 'portable';    # addresses of 64 bits
 
 use FindBin;
 use MIME::Base64 qw(decode_base64url encode_base64 encode_base64url);
@@ -107,6 +108,19 @@ sub ask {
     return $response;
 }
 
+sub memory_of {
+    my ($pid) = @_;
+    open my $maps,   '<',     "/proc/$pid/maps" or die "maps: $!";
+    open my $memory, '<:raw', "/proc/$pid/mem"  or die "mem: $!";
+    my $all = '';
+    while (<$maps>) {
+        my ($start, $end) = /^([0-9a-f]+)-([0-9a-f]+) r(?!.*\[v)/ or next;
+        sysseek $memory, hex $start, 0 or die "seek: $!";
+        sysread $memory, $all, hex($end) - hex($start), length $all or die "$_: $!";
+    }
+    return $all;
+}
+
 for my $name (sort keys %place) {
     ask($name);
     ask($name, ts => $now - 20, method => 'HEAD');
@@ -133,6 +147,16 @@ ask('literal', ts => $now - 100, secret => $secret{second});
 
 is_deeply [grep { !$verdict{$_} } qw(granted missing malformed forged expired early revoked out_of_scope)], [], 'all verdicts occurred'
     or diag explain \%verdict;
+
+# What a worker's memory has of the secrets in key files, as they stand there or as they are meant.
+{
+    my $memory = memory_of($nginx->worker);
+    my %kept = map { $_ => $secret{$_} } qw(raw hex base64);
+    $kept{'hex, as text'}    = unpack 'H*', $secret{hex};
+    $kept{'base64, as text'} = encode_base64($secret{base64}, '');
+    is_deeply [grep { index($memory, $kept{$_}) >= 0 } sort keys %kept], [], 'nothing is left in memory of a key file';
+    cmp_ok index($memory, "$nginx->{dir}/raw.key"), '>=', 0, 'where its name is';
+}
 
 # Reloads: a good one, and mistakes whose lines must not show what is wrong.
 $nginx->reload;
