@@ -19,6 +19,14 @@ pub struct Limit {
     pub rule: Rule,
 }
 
+/// What a limit has counted.
+struct Count {
+    /// Whether it lets a request pass.
+    has_room: bool,
+    /// Uses, unless it counts bytes.
+    uses: Option<u64>,
+}
+
 /// The quota's entry; links of one zone share it by measure, period and owner.
 fn quota_id(measure: Measure, per: Per, period: i64, claims: &Claims<'_>) -> Id {
     let subject = match per {
@@ -50,15 +58,25 @@ pub fn look<'r>(
     let mut checked = *checked;
     checked.limits = Limits::Looked;
     for limit in limits {
-        match limit.look(request, &checked) {
-            Ok(uses) => checked.uses = checked.uses.or(uses),
-            Err(verdict) => {
-                checked.check.verdict = verdict;
-                break;
-            }
+        let counted = limit.look(request, &checked);
+        if !note(&mut checked, counted) {
+            break;
         }
     }
     check::keep(request, checked)
+}
+
+/// Notes in a check what a limit has counted for it; whether that leaves it granted.
+fn note(checked: &mut Checked<'_>, counted: Result<Count, Verdict>) -> bool {
+    match counted {
+        Ok(Count { has_room: true, uses }) => checked.uses = checked.uses.or(uses),
+        Ok(Count { has_room: false, uses }) => {
+            checked.uses = uses.or(checked.uses);
+            checked.check.verdict = Verdict::Exhausted;
+        }
+        Err(verdict) => checked.check.verdict = verdict,
+    }
+    checked.verdict() == Verdict::Granted
 }
 
 /// Spends a use of a link that was granted, once all access checks have passed. The verdict is
@@ -81,12 +99,9 @@ pub fn spend(request: Request<'_>) -> Result<Option<&Checked<'_>>, NotEvaluated>
     checked.limits = Limits::Spent;
     checked.uses = None;
     for limit in checked.policy.limits() {
-        match limit.spend(request, &checked) {
-            Ok(uses) => checked.uses = checked.uses.or(uses),
-            Err(verdict) => {
-                checked.check.verdict = verdict;
-                break;
-            }
+        let counted = limit.spend(request, &checked);
+        if !note(&mut checked, counted) {
+            break;
         }
     }
     let spent = check::keep(request, checked)?;
@@ -133,7 +148,7 @@ pub fn count_bytes(request: Request<'_>) {
 }
 
 impl Limit {
-    fn look(&self, request: Request<'_>, checked: &Checked<'_>) -> Result<Option<u64>, Verdict> {
+    fn look(&self, request: Request<'_>, checked: &Checked<'_>) -> Result<Count, Verdict> {
         let (claims, now) = (checked.check.claims.ok_or(Verdict::Unavailable)?, checked.now);
         // What cannot be limited as the configuration says is not good.
         if !self.rule.can_limit(&claims) {
@@ -153,10 +168,10 @@ impl Limit {
                 (value < amount, value)
             }
         };
-        if has_room { Ok(self.uses(value)) } else { Err(Verdict::Exhausted) }
+        Ok(Count { has_room, uses: self.uses(value) })
     }
 
-    fn spend(&self, request: Request<'_>, checked: &Checked<'_>) -> Result<Option<u64>, Verdict> {
+    fn spend(&self, request: Request<'_>, checked: &Checked<'_>) -> Result<Count, Verdict> {
         let (claims, now) = (checked.check.claims.ok_or(Verdict::Unavailable)?, checked.now);
         let spent = match self.rule {
             Rule::Token { uses, window } => {
@@ -188,8 +203,11 @@ impl Limit {
             }
         };
         match spent {
-            Ok(value) => Ok(self.uses(value)),
-            Err(Refused::Exhausted) => Err(Verdict::Exhausted),
+            Ok(value) => Ok(Count { has_room: true, uses: self.uses(value) }),
+            // There was room when it was looked at: others have just made the amount full.
+            Err(Refused::Exhausted) => {
+                Ok(Count { has_room: false, uses: self.uses(self.rule.amount()) })
+            }
             Err(Refused::Full) => {
                 self.report_full(request, now);
                 Err(Verdict::Unavailable)

@@ -121,4 +121,4 @@ location /f/ {
 --- error_code eval
 [200, 200, 410]
 --- response_headers eval
-[::uses(1, 2), ::verdicts('exhausted')]
+[::uses(1, 2), "X-Verdict: exhausted\nX-Uses: 2"]

@@ -66,7 +66,7 @@ location /f/ { secure_link_hmac_enforce on; secure_link_hmac_limit ZONE uses=3 p
 --- error_code eval
 [200, 200, 200, 410, 200]
 --- response_headers eval
-[::uses(1, 2, 3), ::verdicts('exhausted'), ::uses(1)]
+[::uses(1, 2, 3), "X-Verdict: exhausted\nX-Uses: 3", ::uses(1)]
 
 
 

@@ -53,7 +53,7 @@ __DATA__
 --- config
 secure_link_hmac_limit ZONE uses=3 per=subject period=1h;
 --- cases eval
-(map { ::ask("granted\nX-Uses: [$_]", 'ann') } 1 .. 3), ::ask('exhausted', 'ann'), ::ask('exhausted', 'ann', 'acme', '/g'),
+(map { ::ask("granted\nX-Uses: [$_]", 'ann') } 1 .. 3), ::ask("exhausted\nX-Uses: [3]", 'ann'), ::ask('exhausted', 'ann', 'acme', '/g'),
 ::ask("granted\nX-Uses: [1]", 'bob'), ::ask("granted\nX-Uses: [2]", 'bob', 'acme', '/g'), ::ask('exhausted', 'ann'),
 ::ask("granted\nX-Uses: [3]", 'bob'), ::ask('exhausted', 'bob')
 

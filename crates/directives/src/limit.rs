@@ -58,6 +58,13 @@ pub enum Per {
 }
 
 impl Rule {
+    /// The uses, or bytes, that it lets pass.
+    pub fn amount(self) -> u64 {
+        match self {
+            Rule::Token { uses: amount, .. } | Rule::Quota { amount, .. } => amount,
+        }
+    }
+
     /// Whether an authentic link says what is needed to count it.
     pub fn can_limit(self, claims: &Claims<'_>) -> bool {
         match self {
