@@ -114,12 +114,19 @@ for my $good (
 accepted 'sixteen secrets', enforced("$key\n" x 15);
 refused 'seventeen secrets', enforced("$key\n" x 15 . "$key #!"), 'secure_link_hmac_secret', '16';
 
-for my $variable (qw($arg_k $http_x_key $cookie_k $uri $args $request_uri $host)) {
+for my $variable (qw(
+    $arg_k $http_x_key $cookie_k $uri $args $request_uri $host $remote_user $content_type $request_filename $ssl_server_name
+)) {
     mistake "a secret of $variable",
         location("$credential $message ENFORCE\nsecure_link_hmac_secret topsecret-0123456$variable; #!"),
         'secure_link_hmac_secret', $variable;
 }
 my $map = "map \$arg_k \$mapped { default topsecret-0123456789; }\n";
+for my $variable (qw($remote_addr $server_name $ssl_client_s_dn)) {
+    warned "a secret of $variable, which a client does not choose",
+        location("$credential $message secure_link_hmac_enforce on;\nsecure_link_hmac_secret topsecret-0123456$variable; #!"),
+        'secure_link_hmac_secret', 'variables';
+}
 for my $enforce ('on', 'dry_run', 'off') {
     warned "a secret of a map, $enforce",
         $map . location("$credential $message secure_link_hmac_enforce $enforce;\n"
@@ -276,12 +283,13 @@ for my $enforce ('on', 'dry_run', 'off') {
 
 # Ways round the check that a client could open.
 
-for my $value (qw($arg_x $http_x_debug $cookie_x $uri $args $request_uri $host), '$arg_a$http_b', '"x$arg_a"') {
+for my $value (qw($arg_x $http_x_debug $cookie_x $uri $args $request_uri $host $is_args $request_method $remote_user), '$arg_a$http_b', '"x$arg_a"') {
     warned "bypass $value", enforced("secure_link_hmac_bypass $value; #!"),
         'secure_link_hmac_bypass', $value =~ /(\$\w+)/;
 }
 warned 'bypass of a client behind one of a map',
     $map . enforced('secure_link_hmac_bypass $mapped $arg_x; #!'), 'secure_link_hmac_bypass', '$arg_x';
+accepted 'bypass of what nginx vouches for', enforced('secure_link_hmac_bypass $ssl_client_fingerprint;');
 accepted 'bypass of a map', $map . enforced('secure_link_hmac_bypass $mapped;');
 accepted 'bypass of a map and what a client sends', $map . enforced('secure_link_hmac_bypass $mapped$arg_x;');
 

@@ -305,14 +305,51 @@ fn is_optional(variable: &Variable) -> bool {
     ["arg_", "http_", "cookie_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Variables of nginx that repeat what a client sends, or are made of it alone.
+///
+/// What nginx vouches for is none of them: the client's address, the server that it chose, a
+/// certificate that it showed.
+const OF_CLIENT: &[&str] = &[
+    // The request line.
+    "args",
+    "document_uri",
+    "is_args",
+    "query_string",
+    "request",
+    "request_method",
+    "request_uri",
+    "server_protocol",
+    "uri",
+    // The header.
+    "ancient_browser",
+    "content_length",
+    "content_type",
+    "host",
+    "invalid_referer",
+    "modern_browser",
+    "msie",
+    "proxy_add_x_forwarded_for",
+    "remote_user",
+    "uid_got",
+    // The body and the whole.
+    "request_body",
+    "request_body_file",
+    "request_length",
+    // Names of files, made of the path.
+    "fastcgi_path_info",
+    "fastcgi_script_name",
+    "request_filename",
+    // The protocol.
+    "http2",
+    "http3",
+];
+
 /// Whether a client sets the variable as it likes.
 pub fn client_sets(variable: &Variable) -> bool {
     let Variable::Named(name) = variable else { return false };
-    is_optional(variable)
-        || matches!(
-            &**name,
-            "uri" | "document_uri" | "args" | "query_string" | "request_uri" | "request" | "host"
-        )
+    // What a handshake comes to is what the client offered, but for its certificate.
+    let is_offered = name.starts_with("ssl_") && !name.starts_with("ssl_client_");
+    is_optional(variable) || is_offered || OF_CLIENT.contains(&&**name)
 }
 
 /// Whether the variable says which file is asked for.
@@ -465,6 +502,44 @@ mod tests {
             let beside = format!("$http_x_st,$http_x_ts {made} {read}");
             assert!(misread(&beside).is_some(), "{beside}");
         }
+    }
+
+    #[test]
+    fn what_nginx_vouches_for_is_not_the_clients() {
+        let is_set = |name: &str| client_sets(&Variable::Named(name.into()));
+        for name in [
+            "arg_x",
+            "http_x_debug",
+            "cookie_x",
+            "is_args",
+            "request_method",
+            "remote_user",
+            "content_type",
+            "request_filename",
+            "server_protocol",
+            "http2",
+            "ssl_server_name",
+            "ssl_early_data",
+        ] {
+            assert!(is_set(name), "{name}");
+        }
+        for name in [
+            "remote_addr",
+            "binary_remote_addr",
+            "proxy_protocol_addr",
+            "scheme",
+            "https",
+            "server_name",
+            "server_port",
+            "connection",
+            "request_id",
+            "ssl_client_verify",
+            "ssl_client_s_dn",
+            "secret_of_map",
+        ] {
+            assert!(!is_set(name), "{name}");
+        }
+        assert!(!client_sets(&Variable::Capture(1)));
     }
 
     #[test]
