@@ -147,10 +147,10 @@ for my $mode (0400, 0600, 0640, 0660, 0440) {
 # Messages that two links share.
 
 my $ambiguous = sub {
-    my ($text, $first, $second, $fields) = @_;
+    my ($text, $first, $second, $fields, $separator) = @_;
     mistake "the message $text",
         location("$key secure_link_hmac $fields; ENFORCE\nsecure_link_hmac_message $text; #!"),
-        'secure_link_hmac_message', qr/\Q$first\E\W.*\Q$second\E\W/, '"&"';
+        'secure_link_hmac_message', qr/\Q$first\E\W.*\Q$second\E\W/, '"' . ($separator || '&') . '"';
 };
 my $three = '$arg_st,$arg_ts,$arg_e';
 $ambiguous->('$uri$arg_ts|$arg_e',               '$uri', '$arg_ts', $three);
@@ -163,8 +163,8 @@ $ambiguous->('$arg_user/$request_uri',           '$arg_user', '$request_uri', '$
 $ambiguous->('$arg_user$uri',                    '$arg_user', '$uri', '$arg_st');
 $ambiguous->('$remote_addr.$uri',                '$remote_addr', '$uri', '$arg_st');
 $ambiguous->('$host:$uri',                       '$host', '$uri', '$arg_st');
-$ambiguous->('$cookie_a|$uri',                   '$cookie_a', '$uri', '$arg_st');
-$ambiguous->('$http_a|$uri',                     '$http_a', '$uri', '$arg_st');
+$ambiguous->('$cookie_a|$uri',                   '$cookie_a', '$uri', '$arg_st', ';');
+$ambiguous->('$http_a|$uri',                     '$http_a', '$uri', '$arg_st', '\n');
 $ambiguous->('$request_method$uri$arg_user',     '$uri', '$arg_user', '$arg_st');
 $ambiguous->('$uri|$request_uri',                '$uri', '$request_uri', '$arg_st');
 $ambiguous->('$uri&$args',                       '$uri', '$args', '$arg_st');
@@ -218,6 +218,7 @@ for my $clear (
     ['$uri&$arg_user&$arg_kind', '$arg_st'],
     ['"$cookie_a;$uri"', '$arg_st'],
     ['"$http_a' . "\n" . '$uri"', '$arg_st'],
+    ['"$http_a\n$uri"', '$arg_st'],
     ['$uri|$arg_ts|$arg_e', '$arg_st,$arg_ts,$arg_e $cookie_st,$arg_ts,$arg_e'],
 ) {
     my ($text, $fields) = @$clear;

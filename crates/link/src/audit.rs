@@ -11,25 +11,25 @@ use crate::template::{Piece, Template, Variable, Variables};
 pub struct Ambiguity {
     first: Variable,
     second: Variable,
-    both_free: bool,
+    /// What keeps them apart; `None` if both are free.
+    separator: Option<&'static str>,
 }
 
 impl fmt::Display for Ambiguity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ambiguity { first, second, both_free } = self;
-        if *both_free {
-            write!(
+        let Ambiguity { first, second, separator } = self;
+        match separator {
+            None => write!(
                 f,
                 "\"{first}\" and \"{second}\" can both contain anything, so that different links \
                  have one message; keep one of them, or take the other from an argument and \
                  separate them by \"&\""
-            )
-        } else {
-            write!(
+            ),
+            Some(separator) => write!(
                 f,
                 "it does not show where \"{first}\" ends and \"{second}\" begins, so that \
-                 different links have one message; separate them by \"&\""
-            )
+                 different links have one message; separate them by \"{separator}\""
+            ),
         }
     }
 }
@@ -63,7 +63,7 @@ impl Ambiguity {
             .filter(|&at| matches!(pieces.get(at), Some(Part::Variable(_, Class::Free { .. }))))
             .collect();
         if let [first, second, ..] = free.as_slice() {
-            return Self::between(&pieces, *first, *second, true);
+            return Self::between(&pieces, *first, *second, None);
         }
         let pivots = if free.is_empty() { &holders } else { &free };
         let mut found = None;
@@ -84,26 +84,33 @@ impl Ambiguity {
                 if border.is_none_or(|byte| class.may_contain(byte)) {
                     let next = (at + 1..=pivot)
                         .find(|&next| pieces.get(next).is_some_and(Part::is_variable));
-                    return Self::between(pieces, at, next.unwrap_or(pivot), false);
+                    return Self::between(pieces, at, next.unwrap_or(pivot), Some(*class));
                 }
             } else if at > pivot {
                 let border = pieces.get(at - 1).and_then(Part::last_byte);
                 if border.is_none_or(|byte| class.may_contain(byte)) {
                     let previous = (pivot..at)
                         .rfind(|&previous| pieces.get(previous).is_some_and(Part::is_variable));
-                    return Self::between(pieces, previous.unwrap_or(pivot), at, false);
+                    return Self::between(pieces, previous.unwrap_or(pivot), at, Some(*class));
                 }
             }
         }
         None
     }
 
-    fn between(pieces: &[Part<'_>], first: usize, second: usize, both_free: bool) -> Option<Self> {
+    /// `class` is that of the variable whose border does not show, if one of the two has any.
+    fn between(
+        pieces: &[Part<'_>],
+        first: usize,
+        second: usize,
+        class: Option<Class>,
+    ) -> Option<Self> {
         let variable = |at: usize| match pieces.get(at) {
             Some(Part::Variable(variable, _)) => Some((*variable).clone()),
             _ => None,
         };
-        Some(Ambiguity { first: variable(first)?, second: variable(second)?, both_free })
+        let separator = class.map(Class::separator);
+        Some(Ambiguity { first: variable(first)?, second: variable(second)?, separator })
     }
 }
 
@@ -216,6 +223,15 @@ impl Class {
             Class::Host => !b"/|&".contains(&byte),
             Class::Address => byte.is_ascii_hexdigit() || b".:".contains(&byte),
             Class::Word => byte.is_ascii_alphabetic() || b"-_".contains(&byte),
+        }
+    }
+
+    /// A byte that cannot occur in it, as a configuration writes it.
+    fn separator(self) -> &'static str {
+        match self {
+            Class::Cookie => ";",
+            Class::Header => "\\n",
+            _ => "&",
         }
     }
 }
@@ -367,7 +383,7 @@ pub fn names_the_path(variable: &Variable) -> bool {
 mod tests {
     use super::*;
 
-    fn find(credential: &str, message: &str) -> Option<(String, String, bool)> {
+    fn find(credential: &str, message: &str) -> Option<(String, String, Option<&'static str>)> {
         let mut variables = Variables::default();
         let fields: Vec<_> = credential
             .split(' ')
@@ -375,7 +391,7 @@ mod tests {
             .collect();
         let message = Template::parse(message.as_bytes(), &mut variables).unwrap();
         Ambiguity::find(&message, &variables, &fields, |_| false)
-            .map(|a| (a.first.to_string(), a.second.to_string(), a.both_free))
+            .map(|a| (a.first.to_string(), a.second.to_string(), a.separator))
     }
 
     const USUAL: &str = "$arg_st,$arg_ts,$arg_e";
@@ -410,27 +426,49 @@ mod tests {
 
     #[test]
     fn messages_with_two_readings_name_the_two_variables() {
-        let pair = |a: &str, b: &str, free| Some((a.to_string(), b.to_string(), free));
+        let pair = |a: &str, b: &str, by| Some((a.to_string(), b.to_string(), by));
         for (message, found) in [
-            ("$uri$arg_ts", pair("$uri", "$arg_ts", false)),
-            ("$uri|$arg_user", pair("$uri", "$arg_user", false)),
-            ("$uri-$arg_ts", pair("$uri", "$arg_ts", false)),
-            ("$uri|$arg_ts$arg_e", pair("$arg_ts", "$arg_e", false)),
+            ("$uri$arg_ts", pair("$uri", "$arg_ts", Some("&"))),
+            ("$uri|$arg_user", pair("$uri", "$arg_user", Some("&"))),
+            ("$uri-$arg_ts", pair("$uri", "$arg_ts", Some("&"))),
+            ("$uri|$arg_ts$arg_e", pair("$arg_ts", "$arg_e", Some("&"))),
             ("$uri|$arg_ts:$arg_e", None),
-            ("$uri|$arg_ts|1$arg_e", pair("$arg_ts", "$arg_e", false)),
-            ("$arg_user$uri", pair("$arg_user", "$uri", false)),
-            ("$arg_user|$uri", pair("$arg_user", "$uri", false)),
-            ("$arg_a|$arg_b", pair("$arg_a", "$arg_b", false)),
-            ("$http_a|$http_b", pair("$http_a", "$http_b", false)),
-            ("$arg_ts$arg_e", pair("$arg_ts", "$arg_e", false)),
-            ("$uri|$1", pair("$uri", "$1", true)),
-            ("$uri|$uri", pair("$uri", "$uri", true)),
-            ("$uri&$secret_of_map", pair("$uri", "$secret_of_map", true)),
+            ("$uri|$arg_ts|1$arg_e", pair("$arg_ts", "$arg_e", Some("&"))),
+            ("$arg_user$uri", pair("$arg_user", "$uri", Some("&"))),
+            ("$arg_user|$uri", pair("$arg_user", "$uri", Some("&"))),
+            ("$arg_a|$arg_b", pair("$arg_a", "$arg_b", Some("&"))),
+            ("$http_a|$http_b", pair("$http_a", "$http_b", Some("\\n"))),
+            ("$arg_ts$arg_e", pair("$arg_ts", "$arg_e", Some("&"))),
+            ("$http_host|$uri|$arg_ts", pair("$http_host", "$uri", Some("\\n"))),
+            ("$cookie_a|$uri|$arg_ts", pair("$cookie_a", "$uri", Some(";"))),
+            ("$uri|$cookie_a", pair("$uri", "$cookie_a", Some(";"))),
+            ("$cookie_a|$http_b", pair("$cookie_a", "$http_b", Some("\\n"))),
+            ("$uri|$1", pair("$uri", "$1", None)),
+            ("$uri|$uri", pair("$uri", "$uri", None)),
+            ("$uri&$secret_of_map", pair("$uri", "$secret_of_map", None)),
             ("$remote_addr$uri|f$arg_e", None),
-            ("$remote_addr.$uri", pair("$remote_addr", "$uri", false)),
-            ("$scheme$host$uri", pair("$scheme", "$host", false)),
+            ("$remote_addr.$uri", pair("$remote_addr", "$uri", Some("&"))),
+            ("$scheme$host$uri", pair("$scheme", "$host", Some("&"))),
         ] {
             assert_eq!(find(USUAL, message), found, "{message}");
+        }
+    }
+
+    #[test]
+    fn the_separator_that_is_suggested_keeps_the_two_apart() {
+        for message in [
+            "$uri|$arg_user",
+            "$arg_a|$arg_b",
+            "$cookie_a|$uri",
+            "$uri|$cookie_a",
+            "$http_a|$uri",
+            "$uri|$http_a",
+            "$cookie_a|$http_b",
+            "$http_b|$cookie_a",
+        ] {
+            let (_, _, separator) = find(USUAL, message).unwrap();
+            let separator = separator.unwrap().replace("\\n", "\n");
+            assert_eq!(find(USUAL, &message.replace('|', &separator)), None, "{message}");
         }
     }
 
