@@ -209,17 +209,17 @@ pub fn merge(conf: &mut Conf<'_>, parent: &mut LocConf, child: &mut LocConf) -> 
 
 /// Finds the zones of the meter and the metrics of a block.
 fn meter(conf: &mut Conf<'_>, child: &mut LocConf) -> Result<(), Failed> {
-    if let Some(Located { value: MeterSetting::On { zone, key }, at }) = &child.meter
-        && let Some(policy) = child.policy()
-    {
+    if let Some(Located { value: MeterSetting::On { zone, key }, at }) = &child.meter {
         let zone = find_zone(conf, "secure_link_hmac_meter", zone, at)?;
-        zone.note_metered();
-        let by = match key {
-            Some(key) => MeterKey::Expression(Rc::clone(key)),
-            None => MeterKey::KeyId(zone.pins(policy.key_ids())),
-        };
-        child.made_meter = Some(Meter { zone, by });
-        conf.main()?.used.logs = true;
+        if let Some(policy) = child.policy() {
+            zone.note_metered();
+            let by = match key {
+                Some(key) => MeterKey::Expression(Rc::clone(key)),
+                None => MeterKey::KeyId(zone.pins(policy.key_ids())),
+            };
+            child.made_meter = Some(Meter { zone, by });
+            conf.main()?.used.logs = true;
+        }
     }
     if let Some(Located { value: MetricsSetting { zone, accept }, at }) = &child.metrics {
         let zone = find_zone(conf, "secure_link_hmac_metrics", zone, at)?;

@@ -294,4 +294,7 @@ accepted 'bypass of what nginx vouches for', enforced('secure_link_hmac_bypass $
 accepted 'bypass of a map', $map . enforced('secure_link_hmac_bypass $mapped;');
 accepted 'bypass of a map and what a client sends', $map . enforced('secure_link_hmac_bypass $mapped$arg_x;');
 
+refused 'a meter of an unknown zone, where nothing is checked',
+    "secure_link_hmac_meter nozone; #!\nserver { location / { } }\n", '"secure_link_hmac_meter"', '"nozone"';
+
 done_testing;
