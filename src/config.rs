@@ -280,12 +280,18 @@ fn enforce(
         }
         _ if is_off => child.enforced = Enforce::Off,
         Enforce::On if has_none => {
+            let example = match child.settings.kind() {
+                SchemeKind::Template => "$arg_st,$arg_ts,$arg_e",
+                _ => "$arg_token",
+            };
             return Err(conf.error(
                 &enforce.at,
                 format_args!(
                     "\"secure_link_hmac_enforce\" is on, but no \"secure_link_hmac\" says where \
-                     the credential is{}: add \"secure_link_hmac $arg_st,$arg_ts,$arg_e\" beside it",
-                    if block.is_location { "" } else { " for requests outside every location" }
+                     the credential is{}: add \"secure_link_hmac {example}\" {}",
+                    if block.is_location { "" } else { " for requests outside every location" },
+                    // It cannot be written in limit_except.
+                    if block.is_limit_except { "to the location" } else { "beside it" }
                 ),
             ));
         }
@@ -330,7 +336,9 @@ fn pass(
             child.stays = true;
             return Ok(());
         }
-        let way_out = if passes_here {
+        let way_out = if passes_here && child.settings.is_off() {
+            "remove \"secure_link_hmac off\" or \"secure_link_hmac_pass\""
+        } else if passes_here {
             "add \"secure_link_hmac_enforce on\""
         } else {
             "write \"secure_link_hmac_pass off\" in the location that is not enforced"

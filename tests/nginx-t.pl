@@ -34,6 +34,17 @@ refused 'no credential, enforced', location("$message $key\nsecure_link_hmac_enf
 warned 'no credential, in a dry run', location("$message $key\nsecure_link_hmac_enforce dry_run; #!"),
     '"secure_link_hmac"';
 accepted 'no credential, but a message and a key for tokens', location("$message $key");
+for my $scheme ('jwt', 'edgeauth') {
+    refused "no credential of $scheme, enforced",
+        location("$key secure_link_hmac_scheme $scheme;\nsecure_link_hmac_enforce on; #!"),
+        'add "secure_link_hmac $arg_token" beside it';
+}
+refused 'no credential, enforced in limit_except',
+    location("$message $key limit_except POST {\nsecure_link_hmac_enforce on; #!\n}"),
+    'add "secure_link_hmac $arg_st,$arg_ts,$arg_e" to the location';
+refused 'a pass beside off, below what is enforced',
+    "server { $policy secure_link_hmac_enforce on; location / { secure_link_hmac off;\nsecure_link_hmac_pass /x; #!\n} }\n",
+    'remove "secure_link_hmac off" or "secure_link_hmac_pass"';
 refused 'enforcement of nothing', location("secure_link_hmac_enforce on; #!"), '"secure_link_hmac"';
 refused 'enforcement of a server without a policy, with one in each location',
     "server {\nsecure_link_hmac_enforce on; #!\nlocation / { $policy } }\n", '"secure_link_hmac"';
