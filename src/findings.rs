@@ -136,7 +136,17 @@ impl Faults {
             self.add(
                 Weight::Incomplete,
                 at,
-                "\"secure_link_hmac\" has no key: add \"secure_link_hmac_secret file:...\"".into(),
+                match settings.kind() {
+                    // It has no other directive.
+                    SchemeKind::SigV4 => {
+                        "\"secure_link_hmac_scheme\" has no key: add \"secure_link_hmac_keys\" or \
+                         \"secure_link_hmac_secret file:...\""
+                    }
+                    _ => {
+                        "\"secure_link_hmac\" has no key: add \"secure_link_hmac_secret file:...\""
+                    }
+                }
+                .into(),
             );
         }
     }

@@ -29,6 +29,8 @@ mistake 'no message', location("$credential $key ENFORCE"), 'secure_link_hmac_me
     qr{ in \S+/nginx\.conf:\d+$}m;
 mistake 'no key', location("$credential $message ENFORCE"), 'secure_link_hmac_secret',
     qr{ in \S+/nginx\.conf:\d+$}m;
+mistake 'no key, in sigv4', location("ENFORCE\nsecure_link_hmac_scheme sigv4; #!"),
+    '"secure_link_hmac_scheme" has no key';
 refused 'no credential, enforced', location("$message $key\nsecure_link_hmac_enforce on; #!"),
     '"secure_link_hmac"';
 warned 'no credential, in a dry run', location("$message $key\nsecure_link_hmac_enforce dry_run; #!"),
