@@ -72,6 +72,13 @@ pub struct LocConf {
     stays: bool,
 }
 
+impl MainConf {
+    /// Notes a warning, which is written once, however many blocks include the directive.
+    pub fn warn(&mut self, at: &Position, text: String) {
+        self.findings.push(Finding { severity: Severity::Warning, at: at.clone(), text });
+    }
+}
+
 impl LocConf {
     /// The policy, if it says where a credential is.
     pub fn policy(&self) -> Option<&LinkPolicy> {
@@ -297,13 +304,9 @@ fn enforce(
         }
         Enforce::DryRun if has_none => {
             child.enforced = Enforce::DryRun;
-            conf.main()?.findings.push(Finding {
-                severity: Severity::Warning,
-                at: enforce.at.clone(),
-                text: "\"secure_link_hmac_enforce\" is a dry run, but no \"secure_link_hmac\" \
-                       says where the credential is: nothing is checked"
-                    .into(),
-            });
+            let text = "\"secure_link_hmac_enforce\" is a dry run, but no \"secure_link_hmac\" \
+                        says where the credential is: nothing is checked";
+            conf.main()?.warn(&enforce.at, text.into());
         }
         value => child.enforced = value,
     }

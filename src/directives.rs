@@ -164,7 +164,7 @@ fn set_policy(setting: &mut Setting<'_, '_>) -> Outcome {
 
 /// Reads the secret of a key file, whose path is relative to the configuration's directory.
 pub fn read_key_file(
-    conf: &Conf<'_>,
+    conf: &mut Conf<'_>,
     directive: &str,
     at: &Position,
     path: &[u8],
@@ -181,9 +181,9 @@ pub fn read_key_file(
         Err(error) => return refuse(format!("cannot read key file {path:?}: {error}")),
     };
     if metadata.mode() & 0o007 != 0 {
-        conf.warn(
+        conf.main()?.warn(
             at,
-            format_args!(
+            format!(
                 "\"{directive}\" has a key file {path:?} that every user can access (mode {:03o}): \
                  use 'chmod o= {path:?}'",
                 metadata.mode() & 0o777
@@ -221,9 +221,9 @@ fn set_bypass(setting: &mut Setting<'_, '_>) -> Outcome {
         reject_numbered_group(text)?;
         let variables = variables.as_slice();
         if !variables.is_empty() && variables.iter().all(client_sets) {
-            setting.conf.warn(
+            setting.conf.main()?.warn(
                 &setting.at,
-                format_args!(
+                format!(
                     "\"secure_link_hmac_bypass\" {} is made only of what a client sends, so that \
                      a client can skip the check: use \"map\" or \"geo\" to say who may",
                     quote(text)
@@ -281,8 +281,8 @@ fn set_meter(setting: &mut Setting<'_, '_>) -> Outcome {
                 template(key)?;
                 // Nothing is granted by what is only counted.
                 if let Some(text) = numbered_group(key) {
-                    let text = format_args!("\"secure_link_hmac_meter\" {text}");
-                    setting.conf.warn(&setting.at, text);
+                    let text = format!("\"secure_link_hmac_meter\" {text}");
+                    setting.conf.main()?.warn(&setting.at, text);
                 }
                 let key = Rc::new(setting.conf.compile(key)?);
                 MeterSetting::On { zone: zone.into(), key: Some(key) }

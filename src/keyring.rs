@@ -150,7 +150,7 @@ pub fn set_keyring(setting: &mut Setting<'_, '_>) -> Outcome {
 }
 
 /// Reads a line: `id source [parameter ...]`.
-fn read_key(conf: &Conf<'_>, at: &Position, words: &[&[u8]]) -> Result<RingKey, Refusal> {
+fn read_key(conf: &mut Conf<'_>, at: &Position, words: &[&[u8]]) -> Result<RingKey, Refusal> {
     let KeyLine { id, source, algorithm, life } = KeyLine::read(words)?;
     let secret = match source {
         KeySource::File { path, format } => {

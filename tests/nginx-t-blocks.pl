@@ -134,6 +134,11 @@ refused 'a mistake in a file that two locations include, of which the second is 
     "server { location /a/ { include mistake.conf; }\n"
         . "location /b/ { include mistake.conf; secure_link_hmac_enforce on; } }\n",
     qr{sha257.* in \S+/mistake\.conf:2$}m;
+key_file('warnings.conf', "$credential $message\n$open\nsecure_link_hmac_bypass \$arg_x;\nsecure_link_hmac_meter links key=\$1;\n");
+warned_of 'what is a warning in any case, in a file that three locations include',
+    join('', "secure_link_hmac_zone links:1m;\nserver {", (map { "location /$_/ { include warnings.conf; }\n" } 'a' .. 'c'), "}\n"),
+    [qr/key file/, qr{ in \S+/warnings\.conf:2$}m], [qr/_bypass/, qr{ in \S+/warnings\.conf:3$}m],
+    [qr/_meter/, qr{ in \S+/warnings\.conf:4$}m];
 key_file('error.conf', "\n\nsecure_link_hmac_leeway x;\n");
 refused 'an error in an included file', "server {\ninclude error.conf;\n}\n", qr{ in \S+/error\.conf:3$}m;
 
