@@ -1,15 +1,17 @@
 //! The directives: one setter each, from words to a typed setting.
 
+use std::ffi::OsStr;
 use std::fs::{Metadata, OpenOptions};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::rc::Rc;
 
 use secure_link::{SecretFormat, client_sets};
 use secure_link_directives::{
-    Enforce, Outcome, Reading, Refusal, SecretWord, named, numbered_group, quote, read, refuse,
-    reject_numbered_group, store, template,
+    Enforce, Outcome, Reading, Refusal, SecretWord, misplaced_source, named, numbered_group, quote,
+    read, refuse, reject_numbered_group, store, template,
 };
 use zeroize::Zeroizing;
 
@@ -142,7 +144,20 @@ impl<'c> Reading<'c> for Setting<'_, 'c> {
             SecretWord::File { path, format } => {
                 read_key_file(self.conf, "secure_link_hmac_secret", &self.at, path, format)?
             }
-            SecretWord::Text(text) => Zeroizing::new(text.to_vec()),
+            SecretWord::Text(text) => {
+                let mistake = match misplaced_source(text) {
+                    None if names_file(self.conf, text)? => Some(
+                        "is the name of a file that is there, and not what is in it, so that \
+                         everybody knows the secret: write \"file:PATH\"",
+                    ),
+                    mistake => mistake,
+                };
+                if let Some(mistake) = mistake {
+                    let text = format!("\"secure_link_hmac_secret\" {mistake}");
+                    self.conf.main()?.warn(&self.at, text);
+                }
+                Zeroizing::new(text.to_vec())
+            }
             SecretWord::Variables(text) => return Ok(SecretSource::Variables(text.into())),
         };
         let secrets = &mut self.conf.main()?.secrets;
@@ -193,6 +208,24 @@ pub fn read_key_file(
     format
         .decode(&text)
         .or_else(|_| refuse(format!("has a key file {path:?} that is not valid {}", format.name())))
+}
+
+/// Whether a secret is the name of a file, relative to the configuration's directory. No copy of it
+/// stays in memory that is not wiped.
+fn names_file(conf: &Conf<'_>, secret: &[u8]) -> Result<bool, Failed> {
+    if secret.is_empty() {
+        return Ok(false);
+    }
+    let mut path = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE_LEN as usize));
+    if !secret.starts_with(b"/") {
+        path.extend(conf.full_name(b"")?.as_os_str().as_bytes());
+    }
+    // Longer than any name: it would have to move.
+    if path.len() + secret.len() > path.capacity() {
+        return Ok(false);
+    }
+    path.extend(secret);
+    Ok(Path::new(OsStr::from_bytes(&path)).is_file())
 }
 
 /// Reads a file of at most [`MAX_KEY_FILE_LEN`] bytes.

@@ -127,6 +127,19 @@ for my $good (
 accepted 'sixteen secrets', enforced("$key\n" x 15);
 refused 'seventeen secrets', enforced("$key\n" x 15 . "$key #!"), 'secure_link_hmac_secret', '16';
 
+for my $enforce ('on', 'off') {
+    my $with = sub { location("$credential $message secure_link_hmac_enforce $enforce;\nsecure_link_hmac_secret $_[0]; #!") };
+    for my $prefix ('hex', 'base64', 'env') {
+        warned "a secret that begins with $prefix:, $enforce", $with->("$prefix:$secret"),
+            "\"secure_link_hmac_secret\" begins with \"$prefix:\"", 'file:PATH';
+    }
+    (my $name = key_file('topsecret-forgotten.key', $secret)) =~ s/^file://;
+    warned "a key file without file:, $enforce", $with->($name), '"secure_link_hmac_secret" is the name of a file', 'file:PATH';
+    warned "the whole path of one, $enforce", $with->($INC{'NginxT.pm'}), '"secure_link_hmac_secret" is the name of a file';
+    accepted "a path without a file, $enforce",
+        location("$credential $message secure_link_hmac_enforce $enforce; secure_link_hmac_secret /nowhere/topsecret-forgotten.key;");
+}
+
 for my $variable (qw(
     $arg_k $http_x_key $cookie_k $uri $args $request_uri $host $remote_user $content_type $request_filename $ssl_server_name
 )) {

@@ -13,7 +13,8 @@ mod words;
 
 pub use limit::{LimitSetting, Measure, Per, Rule};
 pub use policy::{
-    Reading, SecretWord, numbered_group, read, reject_numbered_group, store, template,
+    Reading, SecretWord, misplaced_source, numbered_group, read, reject_numbered_group, store,
+    template,
 };
 pub use refusal::{Outcome, Refusal, refuse};
 pub use ring::{KeyLine, KeySource, misfit};

@@ -65,6 +65,32 @@ pub enum SecretWord<'w> {
     Variables(&'w [u8]),
 }
 
+/// The source that a secret seems to name, to which `secure_link_hmac_secret` gives no meaning; its
+/// text has no part of the secret.
+pub fn misplaced_source(secret: &[u8]) -> Option<&'static str> {
+    let sources = [
+        (
+            b"hex:".as_slice(),
+            "begins with \"hex:\", which is taken as part of the secret: put it into a file and \
+             write \"file:PATH format=hex\", or into a \"secure_link_hmac_keyring\", or write it \
+             without the prefix",
+        ),
+        (
+            b"base64:",
+            "begins with \"base64:\", which is taken as part of the secret: put it into a file and \
+             write \"file:PATH format=base64\", or into a \"secure_link_hmac_keyring\", or write \
+             it without the prefix",
+        ),
+        (
+            b"env:",
+            "begins with \"env:\", which is taken as part of the secret, since no environment is \
+             read: write \"file:PATH\"",
+        ),
+    ];
+    let named = sources.into_iter().find(|(prefix, _)| secret.starts_with(prefix));
+    named.map(|(_, text)| text)
+}
+
 /// Stores a setting, which a block has once.
 pub fn store<T, P>(place: &mut Option<Located<T, P>>, value: T, at: P) -> Outcome {
     if place.is_some() {

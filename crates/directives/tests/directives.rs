@@ -9,7 +9,7 @@
 use secure_link::{Algorithm, Escape, KeyLife, SchemeKind, SecretFormat, TimeField, Verdict};
 use secure_link_directives::{
     Algorithms, Credential, Enforce, KeyLine, KeySource, Located, Measure, Outcome, Per, Reading,
-    Refusal, Rule, SchemeSetting, SecretWord, Settings, Statuses, named, read,
+    Refusal, Rule, SchemeSetting, SecretWord, Settings, Statuses, misplaced_source, named, read,
 };
 
 type Block = Settings<usize, String, Vec<String>>;
@@ -208,6 +208,21 @@ fn no_refusal_shows_a_secret() {
         let words: Vec<_> = line.split(' ').map(str::as_bytes).collect();
         let refusal = KeyLine::read(&words).err().unwrap().to_string();
         assert!(!refusal.contains(SECRET), "{line}: {refusal}");
+    }
+}
+
+#[test]
+fn a_secret_with_the_prefix_of_another_directive_is_noticed_and_not_shown() {
+    for (secret, part) in [
+        (&b"hex:0aff"[..], "\"file:PATH format=hex\""),
+        (b"base64:0aff", "\"file:PATH format=base64\""),
+        (b"env:0aff", "write \"file:PATH\""),
+    ] {
+        let text = misplaced_source(secret).unwrap();
+        assert!(text.contains(part) && !text.contains("0aff"), "{text}");
+    }
+    for secret in [&b"hex"[..], b"", b"0aff", b"xhex:0aff"] {
+        assert_eq!(misplaced_source(secret), None);
     }
 }
 
