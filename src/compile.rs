@@ -6,7 +6,6 @@ use secure_link::{
     Algorithm, ArgumentNames, EdgeAuthScheme, Fields, FieldsError, JwtScheme, Key, Keyring, Keys,
     MAX_KEYS_TRIED, MIN_SECRET_LEN, Requirement, Scheme, SchemeKind, Secret, SigV4Scheme, Signing,
     Template, TemplateScheme, TimeField, TokenPlace, Variable, Variables, client_sets, digest,
-    names_the_path,
 };
 use secure_link_directives::{
     Algorithms, Credential, LimitSetting, Measure, RingKeys, Rule, SchemeSetting, misfit,
@@ -14,7 +13,7 @@ use secure_link_directives::{
 };
 
 use crate::config::find_zone;
-use crate::ffi::{Block, Conf, Failed, Position, VariableOrigin};
+use crate::ffi::{Conf, Failed, Position, VariableOrigin};
 use crate::findings::{Faults, too_short};
 use crate::limit::Limit;
 use crate::settings::{Located, SecretSource, Settings};
@@ -23,7 +22,6 @@ use crate::settings::{Located, SecretSource, Settings};
 pub struct Compiler<'s, 'c, 'p> {
     conf: &'p mut Conf<'c>,
     settings: &'s Settings,
-    block: &'s Block,
     /// The variables of all that was compiled.
     variables: Variables,
     faults: Faults,
@@ -41,9 +39,9 @@ pub struct Compiled {
 }
 
 impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
-    pub fn new(conf: &'p mut Conf<'c>, settings: &'s Settings, block: &'s Block) -> Self {
+    pub fn new(conf: &'p mut Conf<'c>, settings: &'s Settings) -> Self {
         let (variables, faults) = (Variables::default(), Faults::default());
-        Compiler { conf, settings, block, variables, faults }
+        Compiler { conf, settings, variables, faults }
     }
 
     /// The variables of what was compiled so far; what follows has its own.
@@ -86,23 +84,7 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
         if let Some(at) = self.settings.credential_at() {
             self.judge_completeness(at);
             if let Some(message) = &message {
-                let names_path = message.value.inputs().any(|at| {
-                    let variable = self.variables.as_slice().get(at);
-                    variable.is_some_and(|variable| {
-                        names_the_path(variable)
-                            || self.is_own_capture(variable)
-                            // By its name it will.
-                            || matches!(variable, Variable::Capture(_))
-                    })
-                });
-                self.faults.judge_message(
-                    self.conf,
-                    message,
-                    names_path,
-                    &self.variables,
-                    &credentials,
-                    at,
-                );
+                self.faults.judge_message(self.conf, message, &self.variables, &credentials, at);
             }
             self.faults.judge_time(time, &credentials, at);
             self.faults.judge_limits(self.settings, &credentials);
@@ -235,17 +217,6 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
             }
         }
         arguments
-    }
-
-    /// Whether a variable is set by the regular expression of the location.
-    fn is_own_capture(&self, variable: &Variable) -> bool {
-        match variable {
-            Variable::Named(name) => self
-                .conf
-                .variable_index(name)
-                .is_ok_and(|index| self.block.captures.contains(&index)),
-            Variable::Capture(_) => false,
-        }
     }
 
     fn judge_completeness(&mut self, at: &Position) {

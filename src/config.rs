@@ -187,7 +187,7 @@ pub fn merge(conf: &mut Conf<'_>, parent: &mut LocConf, child: &mut LocConf) -> 
             .settings
             .check_use(parent.settings.kind())
             .map_err(|unused| conf.error(&unused.at, unused.text))?;
-        parent.policy = Some(freeze(conf, &parent.settings, &block)?);
+        parent.policy = Some(freeze(conf, &parent.settings)?);
     }
     child.policy = if child.settings.is_empty() {
         child.settings = parent.settings.clone();
@@ -197,7 +197,7 @@ pub fn merge(conf: &mut Conf<'_>, parent: &mut LocConf, child: &mut LocConf) -> 
             .settings
             .complete(&parent.settings)
             .map_err(|unused| conf.error(&unused.at, unused.text))?;
-        Some(freeze(conf, &child.settings, &block)?)
+        Some(freeze(conf, &child.settings)?)
     };
     let enforced_here = child.enforce.is_some();
     inherit(&mut child.enforce, &parent.enforce);
@@ -256,12 +256,8 @@ pub fn find_zone(
     }
 }
 
-fn freeze(
-    conf: &mut Conf<'_>,
-    settings: &Settings,
-    block: &Block,
-) -> Result<Rc<LinkPolicy>, Failed> {
-    let policy = Rc::new(LinkPolicy::new(conf, settings, block)?);
+fn freeze(conf: &mut Conf<'_>, settings: &Settings) -> Result<Rc<LinkPolicy>, Failed> {
+    let policy = Rc::new(LinkPolicy::new(conf, settings)?);
     conf.main()?.policies.push(Rc::clone(&policy));
     Ok(policy)
 }
@@ -317,7 +313,7 @@ fn enforce(
 
 fn note_use(child: &LocConf, block: &Block) {
     if let Some(policy) = &child.policy {
-        policy.note_use(child.enforced == Enforce::On, block.is_location);
+        policy.note_use(child.enforced, block);
     }
 }
 

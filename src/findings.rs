@@ -2,11 +2,11 @@
 
 use secure_link::{
     Ambiguity, Fields, MIN_SECRET_LEN, Misreading, SchemeKind, Template, TimeField, Variable,
-    Variables, unsigned_variable,
+    Variables, names_the_path, unsigned_variable,
 };
-use secure_link_directives::{LimitSetting, Per, Rule};
+use secure_link_directives::{Enforce, LimitSetting, Per, Rule};
 
-use crate::ffi::{Conf, Position, VariableOrigin};
+use crate::ffi::{Conf, Position, VariableIndex, VariableOrigin};
 use crate::settings::{Located, Settings};
 
 /// Something to be said of the configuration.
@@ -35,14 +35,39 @@ struct Fault {
     text: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Weight {
     /// A warning in any case.
     Light,
+    /// A warning, unless the regular expression of each location that uses the policy sets one of
+    /// these variables.
+    Pathless(Vec<VariableIndex>),
     /// An error where the policy is enforced, else a warning.
     Heavy,
     /// The same, but a block that is only inherited from need not be complete.
     Incomplete,
+}
+
+/// A block that has a policy.
+pub struct Use {
+    /// Whether the check decides there.
+    pub enforce: Enforce,
+    /// Whether it is a location.
+    pub in_location: bool,
+    /// The variables that its regular expression sets.
+    pub captures: Vec<VariableIndex>,
+}
+
+/// Whether the path decides, by one of some groups, wherever a policy is used: where it is checked, or
+/// else in all locations, of which any may read the variables.
+fn names_path(groups: &[VariableIndex], uses: &[Use]) -> bool {
+    let is_checked = |block: &&Use| block.enforce != Enforce::Off;
+    let mut used: Vec<_> = uses.iter().filter(is_checked).collect();
+    if used.is_empty() {
+        used = uses.iter().filter(|block| block.in_location).collect();
+    }
+    let has_group = |block: &&Use| groups.iter().any(|group| block.captures.contains(group));
+    !used.is_empty() && used.iter().all(has_group)
 }
 
 /// What to say of a secret that is too short for an enforced check.
@@ -60,15 +85,20 @@ pub struct Faults(Vec<Fault>);
 
 impl Faults {
     /// What is to be said of a policy that is used so.
-    pub fn into_findings(self, enforced: bool, in_location: bool) -> Vec<Finding> {
-        let matters = |fault: &Fault| fault.weight != Weight::Incomplete || enforced || in_location;
+    pub fn into_findings(self, uses: &[Use]) -> Vec<Finding> {
+        let enforced = uses.iter().any(|block| block.enforce == Enforce::On);
+        let in_location = uses.iter().any(|block| block.in_location);
+        let matters = |fault: &Fault| match &fault.weight {
+            Weight::Light | Weight::Heavy => true,
+            Weight::Pathless(groups) => !names_path(groups, uses),
+            Weight::Incomplete => enforced || in_location,
+        };
         let faults = self.0.into_iter().filter(matters);
         faults
             .map(|fault| Finding {
-                severity: if enforced && fault.weight != Weight::Light {
-                    Severity::Error
-                } else {
-                    Severity::Warning
+                severity: match fault.weight {
+                    Weight::Heavy | Weight::Incomplete if enforced => Severity::Error,
+                    _ => Severity::Warning,
                 },
                 at: fault.at,
                 text: fault.text,
@@ -156,7 +186,6 @@ impl Faults {
         &mut self,
         conf: &Conf<'_>,
         message: &Located<Template>,
-        names_path: bool,
         variables: &Variables,
         credentials: &[Fields],
         credential_at: &Position,
@@ -199,8 +228,17 @@ impl Faults {
         {
             self.heavy(at, format!("\"secure_link_hmac_message\" is ambiguous: {ambiguity}"));
         }
-        if !names_path {
-            self.light(
+        let signed = || message.inputs().filter_map(|at| variables.as_slice().get(at));
+        // A numbered group will name it once it has a name.
+        if !signed()
+            .any(|variable| names_the_path(variable) || matches!(variable, Variable::Capture(_)))
+        {
+            let index = |variable: &Variable| match variable {
+                Variable::Named(name) => conf.variable_index(name).ok(),
+                Variable::Capture(_) => None,
+            };
+            self.add(
+                Weight::Pathless(signed().filter_map(index).collect()),
                 at,
                 "\"secure_link_hmac_message\" has neither \"$uri\" nor \"$request_uri\" nor a \
                  named group of its location, so that a link is good for every path: add \"$uri\""

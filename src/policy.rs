@@ -1,6 +1,6 @@
 //! A policy as the module uses it: the engine's, and where its inputs come from.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,10 +9,11 @@ use secure_link::{
     ArgumentNames, Encoding, Keyring, Policy, Scheme, SchemeKind, Signing, Template, Variable,
     Variables, find_arguments,
 };
+use secure_link_directives::Enforce;
 
 use crate::compile::{Compiled, Compiler};
 use crate::ffi::{Block, Complex, Conf, Failed, NotEvaluated, Request, VariableIndex};
-use crate::findings::{Faults, Finding};
+use crate::findings::{Faults, Finding, Use};
 use crate::limit::Limit;
 use crate::settings::Settings;
 
@@ -36,8 +37,8 @@ pub struct LinkPolicy {
     revoke: Rc<[Complex]>,
     limits: Vec<Limit>,
     faults: Cell<Faults>,
-    is_enforced: Cell<bool>,
-    is_in_location: Cell<bool>,
+    /// The blocks that have it, until all is said of them.
+    uses: RefCell<Vec<Use>>,
 }
 
 /// Where the values of the variables of a policy's texts come from.
@@ -72,8 +73,8 @@ enum Source {
 
 impl LinkPolicy {
     /// Makes a policy of settings, together with what is to be said of it.
-    pub fn new(conf: &mut Conf<'_>, settings: &Settings, block: &Block) -> Result<Self, Failed> {
-        let mut compiler = Compiler::new(conf, settings, block);
+    pub fn new(conf: &mut Conf<'_>, settings: &Settings) -> Result<Self, Failed> {
+        let mut compiler = Compiler::new(conf, settings);
         let Compiled { scheme, mut signing, ring, credential_arguments } = compiler.scheme()?;
         let requirements = compiler.requirements();
         let limits = compiler.limits()?;
@@ -110,20 +111,19 @@ impl LinkPolicy {
             revoke: settings.revoke.as_ref().map(|revoke| revoke.value.clone()).unwrap_or_default(),
             limits,
             faults: Cell::new(faults),
-            is_enforced: Cell::new(false),
-            is_in_location: Cell::new(false),
+            uses: RefCell::default(),
         })
     }
 
-    /// Notes that a block uses the policy.
-    pub fn note_use(&self, enforced: bool, in_location: bool) {
-        self.is_enforced.set(self.is_enforced.get() || enforced);
-        self.is_in_location.set(self.is_in_location.get() || in_location);
+    /// Notes that a block has the policy.
+    pub fn note_use(&self, enforce: Enforce, block: &Block) {
+        let (in_location, captures) = (block.is_location, block.captures.clone());
+        self.uses.borrow_mut().push(Use { enforce, in_location, captures });
     }
 
     /// What is to be said of the policy, once all its uses are noted.
     pub fn take_findings(&self) -> Vec<Finding> {
-        self.faults.take().into_findings(self.is_enforced.get(), self.is_in_location.get())
+        self.faults.take().into_findings(&self.uses.take())
     }
 
     /// Whether it says where a credential is.

@@ -269,6 +269,19 @@ for my $enforce ('on', 'dry_run', 'off') {
         . "$head\nsecure_link_hmac_message \$file|\$arg_ts|\$arg_e; #!\n} }\n", 'secure_link_hmac_message';
 }
 
+{
+    my $head = "server { $credential $key\nsecure_link_hmac_message \$file|\$arg_ts|\$arg_e; #!\n";
+    my $group = 'location ~ "^/files/(?<file>.*)"';
+    (my $quiet = $head) =~ s/ #!//;
+    accepted 'a group of the only location', "$quiet $group { } }\n";
+    accepted 'a group of the only location that is enforced, of a server',
+        "$quiet $group { secure_link_hmac_enforce on; location ~ jpg\$ { } } location / { } }\n";
+    warned 'a group of one of two locations that are enforced',
+        "$head $group { secure_link_hmac_enforce on; } location / { secure_link_hmac_enforce on; } }\n", '$uri';
+    warned 'a group of one of two locations that are not', "$head $group { } location / { } }\n", '$uri';
+    warned 'a group of one location of an enforced server', "$head secure_link_hmac_enforce on; $group { } }\n", '$uri';
+}
+
 # Groups of the regular expression that matched last.
 
 {
