@@ -86,6 +86,9 @@ mistake 'more fields than there are',
     location("$message $key ENFORCE\nsecure_link_hmac \$arg_st,\$arg_ts,\$arg_e,\$arg_x; #!"),
     '"secure_link_hmac"', qr/three|fields/;
 
+mistake 'a credential with blanks behind its commas',
+    location("$message $key ENFORCE\nsecure_link_hmac \$arg_st, \$arg_ts, \$arg_e; #!"), '"secure_link_hmac"', 'write no blank beside a comma';
+mistake 'an algorithm by its name in jwt', location("$policy ENFORCE\nsecure_link_hmac_algorithm HS256; #!"), 'write "sha256"';
 mistake 'an empty credential', location("$message $key ENFORCE\nsecure_link_hmac \"\"; #!"),
     '"secure_link_hmac"', 'empty';
 mistake 'an empty credential behind a good one',

@@ -48,6 +48,15 @@ impl Algorithms {
                 alternatives(kind.algorithms().iter().map(|algorithm| algorithm.name()))
             )),
             Algorithms::Unknown(name) => {
+                // The names of jwt say the same.
+                let bits = name.trim_matches('"').strip_prefix("HS").unwrap_or_default();
+                if let Some(algorithm) = Algorithm::from_name(format!("sha{bits}").as_bytes()) {
+                    return Err(format!(
+                        "\"secure_link_hmac_algorithm\" has an unknown algorithm {name}: write \
+                         \"{}\"",
+                        algorithm.name()
+                    ));
+                }
                 let known = Algorithm::ALL.iter().map(|algorithm| algorithm.name());
                 Err(format!(
                     "\"secure_link_hmac_algorithm\" has an unknown algorithm {name}: write one of {}",

@@ -308,6 +308,8 @@ fn a_scheme_refuses_what_it_does_not_use() {
     assert!(child.complete(&parent).is_ok());
     assert_eq!(child.algorithm.unwrap().value.of(SchemeKind::SigV4), Ok(Algorithm::Sha256));
     assert!(Algorithms::Known(Algorithm::Md5).of(SchemeKind::Jwt).is_err());
+    let unknown = Algorithms::Unknown("\"HS256\"".to_owned()).of(SchemeKind::Jwt).unwrap_err();
+    assert!(unknown.ends_with("write \"sha256\""), "{unknown}");
     assert!(Algorithms::Unknown("\"md4\"".to_owned()).of(SchemeKind::Template).is_err());
 }
 

@@ -261,11 +261,17 @@ pub struct Misreading {
 impl fmt::Display for Misreading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Misreading { made, read } = self;
+        let is_torn = |text: &String| text.starts_with(',') || text.ends_with(',');
+        let way_out = if [made, read].into_iter().any(is_torn) {
+            "write no blank beside a comma"
+        } else {
+            "let both read the same, or each an argument, cookie or header of its own, with all of \
+             them in the message"
+        };
         write!(
             f,
             "a link that is made for \"{made}\" can be sent as \"{read}\", which reads another \
-             time or lifetime; let both read the same, or each an argument, cookie or header of \
-             its own, with all of them in the message"
+             time or lifetime; {way_out}"
         )
     }
 }
