@@ -43,7 +43,7 @@ impl Offer {
         Offer {
             method: request.method.clone().unwrap_or_else(|| "GET".to_owned()),
             path: url.path.clone(),
-            target: url.target(),
+            target: url.target.clone(),
             query: url.query.clone(),
             host,
             headers,

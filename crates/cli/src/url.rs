@@ -11,6 +11,8 @@ pub struct Url {
     pub sent_path: String,
     /// The query string as it is sent, without its `?`.
     pub query: String,
+    /// What stands in the request line: a `?` without a query string stays.
+    pub target: String,
     /// The path that is served: decoded and normalised.
     pub path: Vec<u8>,
 }
@@ -49,19 +51,15 @@ impl Url {
             Some((path, query)) => (path, query),
             None => (&*target, ""),
         };
-        let sent_path = if sent_path.is_empty() { "/" } else { sent_path };
+        let (sent_path, target) = match sent_path {
+            "" => ("/", format!("/{target}")),
+            path => (path, target.clone()),
+        };
         let path = normalise(sent_path.as_bytes()).ok_or_else(|| {
             usage("nginx answers 400 to this path: a wrong escape, or .. too many")
         })?;
-        Ok(Url { origin, sent_path: sent_path.to_owned(), query: query.to_owned(), path })
-    }
-
-    /// What stands in the request line.
-    pub fn target(&self) -> String {
-        match self.query.as_str() {
-            "" => self.sent_path.clone(),
-            query => format!("{}?{query}", self.sent_path),
-        }
+        let (sent_path, query) = (sent_path.to_owned(), query.to_owned());
+        Ok(Url { origin, sent_path, query, target, path })
     }
 
     /// The same URL with another target.
@@ -204,11 +202,15 @@ mod tests {
     #[test]
     fn urls_are_split_and_encoded() {
         let url = Url::parse("HTTPS://Files.example:443/a b/\u{e4}?x=1&y=%2F#z").unwrap();
-        assert_eq!(url.target(), "/a%20b/%C3%A4?x=1&y=%2F");
+        assert_eq!(url.target, "/a%20b/%C3%A4?x=1&y=%2F");
         assert_eq!(url.path, "/a b/\u{e4}".as_bytes());
         let origin = url.origin.unwrap();
         assert_eq!((origin.scheme, origin.host_header()), ("https", "files.example"));
-        assert_eq!(Url::parse("http://h?x").unwrap().target(), "/?x");
+        for (text, target) in
+            [("http://h?x", "/?x"), ("http://h", "/"), ("http://h?", "/?"), ("/a?#b", "/a?")]
+        {
+            assert_eq!(Url::parse(text).unwrap().target, target, "{text}");
+        }
         for text in ["", "a", "ftp://h/", "http:///a", "http://u@h/", "//"] {
             let parsed = Url::parse(text).is_ok();
             assert_eq!(parsed, text == "//", "{text}");
