@@ -65,13 +65,14 @@ pub fn system_time() -> i64 {
     since.ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(0)
 }
 
-/// The settings of a command line: those of its flags, or of a location.
-pub fn settings(policy: &PolicyArgs, url: &Url) -> Result<Settings, Error> {
+/// The settings of a command line: those of its flags, or of the location that serves the URL on
+/// a host.
+pub fn settings(policy: &PolicyArgs, url: &Url, host: &str) -> Result<Settings, Error> {
     match &policy.conf.conf {
         Some(_) if policy.keys.key_format.is_some() && !policy.keys.are_given() => {
             Err(usage("--key-format: the configuration says how its secrets are written"))
         }
-        Some(file) => conf::settings(file, policy, url),
+        Some(file) => conf::settings(file, policy, url, host),
         None => policy.settings(),
     }
 }
@@ -80,12 +81,12 @@ impl Case {
     /// The case of a command line, and its settings.
     pub fn of(args: &CheckArgs) -> Result<(Self, Settings), Error> {
         let url = Url::parse(&args.url)?;
-        let settings = settings(&args.policy, &url)?;
+        let offer = Offer::new(&url, &args.request);
+        let settings = settings(&args.policy, &url, &offer.host)?;
         let keys = &args.policy.keys;
         if args.policy.conf.conf.is_some() && keys.key_id.is_some() && !keys.are_given() {
             return Err(usage("--key-id: the configuration says which keys verify"));
         }
-        let offer = Offer::new(&url, &args.request);
         let now = args.now.unwrap_or_else(system_time);
         let case = Case::new(&settings, offer, now)?;
         // A value that nobody knows matters where it would decide.

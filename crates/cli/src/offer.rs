@@ -30,16 +30,16 @@ impl Offer {
     /// The request of a URL.
     pub fn new(url: &Url, request: &RequestArgs) -> Self {
         let mut headers = request.header.clone();
-        let (mut scheme, mut host) = ("http", String::new());
+        let mut scheme = "http";
         if let Some(origin) = &url.origin {
             scheme = origin.scheme;
-            host = server_name(&origin.authority);
             if !headers.iter().any(|(name, _)| name == "host") {
                 headers.push(("host".to_owned(), origin.host_header().to_owned()));
             }
-        } else if let Some((_, value)) = headers.iter().find(|(name, _)| name == "host") {
-            host = server_name(value);
         }
+        // The host of the URL is where the client connects to; nginx sees the header alone.
+        let host = headers.iter().find(|(name, _)| name == "host");
+        let host = host.map(|(_, value)| server_name(value)).unwrap_or_default();
         Offer {
             method: request.method.clone().unwrap_or_else(|| "GET".to_owned()),
             path: url.path.clone(),
@@ -221,6 +221,14 @@ mod tests {
             assert_eq!(inputs(name, &request, &[]), Some((value.into(), false)), "{name}");
         }
         assert_eq!(inputs("$arg_e", &request, &[]), Some(("2".into(), true)));
+    }
+
+    #[test]
+    fn the_host_is_that_of_the_header() {
+        let header = vec![("host".into(), "CDN.example.:81".into())];
+        let request = RequestArgs { header, ..RequestArgs::default() };
+        let values = Some(("cdn.example\nCDN.example.:81".into(), false));
+        assert_eq!(inputs("$host$http_host", &request, &[]), values);
     }
 
     #[test]

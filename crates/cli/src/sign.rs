@@ -96,7 +96,8 @@ struct Signer<'a> {
 impl<'a> Signer<'a> {
     fn new(args: &'a SignArgs) -> Result<Self, Error> {
         let mut url = Url::parse(&args.url)?;
-        let settings = case::settings(&args.policy, &url)?;
+        let host = Offer::new(&url, &RequestArgs::default()).host;
+        let settings = case::settings(&args.policy, &url, &host)?;
         check_flags(settings.scheme.kind(), &args.link)?;
         let compiled = settings.compile()?;
         let now = args.now.unwrap_or_else(system_time);

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::args::ConfArgs;
 use crate::conf::tree::{Directive, Place};
 use crate::error::{Error, usage};
-use crate::url::{Origin, Url, server_name};
+use crate::url::Url;
 
 /// A location, and all that it inherits from. A server itself has no location.
 #[derive(Clone)]
@@ -130,12 +130,13 @@ impl<'t> Location<'t> {
     }
 }
 
-/// Finds the location that is named, or that nginx chooses for the URL.
+/// Finds the location that is named, or that nginx chooses for the URL and the name of its server.
 pub fn location<'t>(
     tree: &'t [Directive],
     file: &Path,
     args: &ConfArgs,
     url: &Url,
+    host: &str,
 ) -> Result<Location<'t>, Error> {
     let blocks = tree.iter().filter(|directive| directive.name() == b"http");
     let mut servers: Vec<_> = blocks
@@ -157,9 +158,9 @@ pub fn location<'t>(
         }
     }
     match &args.location {
-        Some(text) => named(servers, text, url),
+        Some(text) => named(servers, text, host),
         None => {
-            let server = one(servers, url, |server| server.server_text())?;
+            let server = one(servers, host, |server| server.server_text())?;
             match by_path(&server, &url.path) {
                 Some(found) => Ok(found),
                 None => Err(usage(format!(
@@ -187,7 +188,7 @@ fn location_text(location: &Location<'_>) -> String {
 
 /// Finds a location by what is written behind `location`. Without a modifier the name alone is
 /// enough, and of a regular expression its beginning, if there is one such location.
-fn named<'t>(servers: Vec<Location<'t>>, text: &str, url: &Url) -> Result<Location<'t>, Error> {
+fn named<'t>(servers: Vec<Location<'t>>, text: &str, host: &str) -> Result<Location<'t>, Error> {
     let words: Vec<_> = text.split_ascii_whitespace().map(str::as_bytes).collect();
     let wanted = parse(&words).ok_or_else(|| usage("--location: as in '/files/' or '= /a'"))?;
     let all: Vec<_> = servers.iter().flat_map(Location::all_inside).collect();
@@ -213,23 +214,21 @@ fn named<'t>(servers: Vec<Location<'t>>, text: &str, url: &Url) -> Result<Locati
     let text = |location: &Location<'_>| {
         format!("{} with {}", location.server_text(), location_text(location))
     };
-    one(found, url, text)
+    one(found, host, text)
 }
 
-/// The one location, or the one whose server has the name of the URL's host.
+/// The one location, or the one whose server has the name.
 fn one<'t>(
     mut locations: Vec<Location<'t>>,
-    url: &Url,
+    host: &str,
     text: impl Fn(&Location<'_>) -> String,
 ) -> Result<Location<'t>, Error> {
     let all = list(&locations, text);
     if locations.len() > 1 {
-        let host = url.origin.as_ref().map(|Origin { authority, .. }| server_name(authority));
         locations.retain(|location| {
             let names = location.server_words("server_name");
-            let mut names = names.iter();
-            host.as_ref()
-                .is_some_and(|host| names.any(|name| name.eq_ignore_ascii_case(host.as_bytes())))
+            !host.is_empty()
+                && names.iter().any(|name| name.eq_ignore_ascii_case(host.as_bytes()))
         });
     }
     match locations.pop() {

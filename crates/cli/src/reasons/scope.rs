@@ -7,7 +7,7 @@ use crate::case::Case;
 use crate::reasons::{Reasons, query_values};
 use crate::settings::{Origin, Settings};
 use crate::text::printable;
-use crate::url::{decode, server_name};
+use crate::url::decode;
 
 impl Reasons {
     pub fn out_of_scope(&mut self, case: &Case, settings: &Settings) {
@@ -221,11 +221,6 @@ fn sigv4_scope(case: &Case, origin: &Origin, add: &mut AddClaim<'_>) {
     );
     let change = "Use keys without empty, . and .. segments.".to_owned();
     add(why, change, Box::new(move |case| case.offer.path.clone_from(&sent)));
-    let host = case.offer.headers.iter().find(|(name, _)| name == "host");
-    let name = server_name(host.map_or("", |(_, host)| host));
-    let why = format!("The link is for the host {name}; the server is {}.", case.offer.host);
-    let change = "Sign for the server's name.".to_owned();
-    add(why, change, Box::new(move |case| case.offer.host.clone_from(&name)));
 }
 
 /// Demands of a claim what it says; nothing of one that is not there, or cannot be demanded.
