@@ -171,7 +171,7 @@ impl Case {
     ) -> Vec<u8> {
         let claims = check.claims.unwrap_or_default();
         let seconds = |at: Option<i64>| at.map(|at| at.to_string().into_bytes());
-        match name {
+        let value = match name {
             "secure_link_hmac_status" => check.verdict.word().into(),
             "secure_link_hmac_key_id" => claims.key_id.into(),
             "secure_link_hmac_subject" => claims.subject.into(),
@@ -184,7 +184,9 @@ impl Case {
                 Some(name) => claim(name).unwrap_or_default(),
                 None => Vec::new(),
             },
-        }
+        };
+        // None of the module's variables has a control byte.
+        if value.iter().any(u8::is_ascii_control) { Vec::new() } else { value }
     }
 
     /// Whether a link says what its limits need.

@@ -19,12 +19,7 @@ use crate::url::Url;
 pub use tree::Place;
 
 /// Reads the settings of the location that the flags name, or that serves the URL on a host.
-pub fn settings(
-    file: &Path,
-    args: &PolicyArgs,
-    url: &Url,
-    host: &str,
-) -> Result<Settings, Error> {
+pub fn settings(file: &Path, args: &PolicyArgs, url: &Url, host: &str) -> Result<Settings, Error> {
     let directory = args.conf.prefix.as_deref().or(file.parent()).unwrap_or(Path::new(""));
     let reader = tree::Reader { directory: directory.to_owned() };
     let tree = reader.read(file)?;

@@ -330,3 +330,26 @@ fn a_check_that_does_not_decide_is_read_as_such() {
         assert_eq!(run(&args).out, verdict, "{enforce}");
     }
 }
+
+/// What `verify` says of a link with the configuration of a directory, or its error.
+fn verify(directory: &Path, url: &str, args: &[&str]) -> Ended {
+    let conf = directory.join("nginx.conf");
+    let flags = ["verify", url, "--now", NOW, "--conf", conf.to_str().unwrap()];
+    run_with(&[], &[&flags, args].concat())
+}
+
+#[test]
+fn a_claim_with_a_control_byte_revokes_nothing() {
+    let policy = format!(
+        "secure_link_hmac_scheme jwt; secure_link_hmac $arg_token; secure_link_hmac_secret \
+         \"{SECRET}\"; secure_link_hmac_revoke $secure_link_hmac_claim_note;"
+    );
+    let directory = directory("control", &[("nginx.conf", &http(&policy, ""))]);
+    for (note, verdict) in
+        [("\"a\"", "revoked\n"), ("\"0\"", "granted\n"), ("\"a\\n\"", "granted\n")]
+    {
+        let note = format!("note={note}");
+        let link = sign(&directory, "/files/a", &["--claim-json", &note]);
+        assert_eq!(verify(&directory, link.out.trim_end(), &[]).out, verdict, "{note} {link:?}");
+    }
+}

@@ -227,8 +227,7 @@ fn one<'t>(
     if locations.len() > 1 {
         locations.retain(|location| {
             let names = location.server_words("server_name");
-            !host.is_empty()
-                && names.iter().any(|name| name.eq_ignore_ascii_case(host.as_bytes()))
+            !host.is_empty() && names.iter().any(|name| name.eq_ignore_ascii_case(host.as_bytes()))
         });
     }
     match locations.pop() {
