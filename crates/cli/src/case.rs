@@ -2,8 +2,8 @@
 
 use bumpalo::Bump;
 use secure_link::{
-    Algorithm, Arena, Check, Mode, Request, SignedText, Template, Variable, Variables, Verdict,
-    signed_texts, verify,
+    Algorithm, Arena, Check, Encoding, Mode, Request, Scheme, SchemeKind, SignedText, Template,
+    Variable, Variables, Verdict, signed_texts, verify, without_arguments,
 };
 use secure_link_directives::Rule;
 
@@ -144,12 +144,7 @@ impl Case {
     ) -> R {
         self.with_request(|request| {
             let mut check = verify(&self.compiled.policy, request, self.now);
-            let claim = |name: &str| {
-                check.claims?.named(name.as_bytes(), request.arena).map(<[u8]>::to_vec)
-            };
-            let own = |name: &str| self.own_value(&check, &claim, name);
-            let is_revoked =
-                check.claims.is_some() && self.revoke.iter().any(|value| is_set(&value.join(&own)));
+            let is_revoked = self.revoking_value(&check, request).is_some();
             if is_revoked {
                 check.revoke();
             } else if check.verdict == Verdict::Granted && !self.can_be_limited(&check) {
@@ -162,31 +157,55 @@ impl Case {
         })
     }
 
-    /// The value of a variable that the check fills; empty for one that it does not.
-    fn own_value(
-        &self,
-        check: &Check<'_>,
-        claim: &dyn Fn(&str) -> Option<Vec<u8>>,
-        name: &str,
-    ) -> Vec<u8> {
+    /// The value of `secure_link_hmac_revoke` that withdraws an authentic link, and its position.
+    fn revoking_value(&self, check: &Check<'_>, request: &Request<'_>) -> Option<(usize, Vec<u8>)> {
+        check.claims?;
+        let own = |name: &str| self.own_value(check, request, name);
+        let mut values = self.revoke.iter().map(|value| value.join(&own)).enumerate();
+        values.find(|(_, value)| is_set(value))
+    }
+
+    /// The value of a variable of the module inside of a check; empty for one that has none there.
+    fn own_value(&self, check: &Check<'_>, request: &Request<'_>, name: &str) -> Vec<u8> {
         let claims = check.claims.unwrap_or_default();
         let seconds = |at: Option<i64>| at.map(|at| at.to_string().into_bytes());
         let value = match name {
+            "secure_link_hmac" => match check.verdict {
+                Verdict::Granted => b"1".into(),
+                Verdict::Expired => b"0".into(),
+                _ => Vec::new(),
+            },
             "secure_link_hmac_status" => check.verdict.word().into(),
             "secure_link_hmac_key_id" => claims.key_id.into(),
             "secure_link_hmac_subject" => claims.subject.into(),
+            "secure_link_hmac_expires" => check.lifetime.into(),
             "secure_link_hmac_expires_at" => seconds(claims.expires_at).unwrap_or_default(),
             "secure_link_hmac_remaining" => {
                 let remaining = claims.expires_at.map(|at| at.saturating_sub(self.now));
                 seconds(remaining).unwrap_or_default()
             }
-            _ => match name.strip_prefix("secure_link_hmac_claim_") {
-                Some(name) => claim(name).unwrap_or_default(),
-                None => Vec::new(),
-            },
+            "secure_link_hmac_args" => {
+                let names = self.compiled.credential_arguments();
+                without_arguments(request.query, &names).collect::<Vec<_>>().join(&b'&')
+            }
+            "secure_link_hmac_token" => self.new_token(request),
+            _ => {
+                let name = name.strip_prefix("secure_link_hmac_claim_");
+                let claim = name.and_then(|name| claims.named(name.as_bytes(), request.arena));
+                claim.unwrap_or_default().into()
+            }
         };
         // None of the module's variables has a control byte.
         if value.iter().any(u8::is_ascii_control) { Vec::new() } else { value }
+    }
+
+    /// The token that nginx makes of the message.
+    fn new_token(&self, request: &Request<'_>) -> Vec<u8> {
+        let Scheme::Template(scheme) = &self.compiled.policy.scheme else { return Vec::new() };
+        let request = Request { mode: Mode::Advisory, ..*request };
+        let tag = scheme.signing.sign(&request, self.now);
+        let mut text = [0; Encoding::MAX_LEN];
+        tag.map(|tag| scheme.encoding.encode(&tag, &mut text).to_vec()).unwrap_or_default()
     }
 
     /// Whether a link says what its limits need.
@@ -197,10 +216,9 @@ impl Case {
 
     /// The value that withdraws the link, and its position in `secure_link_hmac_revoke`.
     pub fn revoked_by(&self) -> Option<(usize, Vec<u8>)> {
-        self.check(|check, claim| {
-            let own = |name: &str| self.own_value(check, claim, name);
-            let mut values = self.revoke.iter().map(|value| value.join(&own)).enumerate();
-            values.find(|(_, value)| check.claims.is_some() && is_set(value))
+        self.with_request(|request| {
+            let check = verify(&self.compiled.policy, request, self.now);
+            self.revoking_value(&check, request)
         })
     }
 
@@ -244,10 +262,19 @@ impl Revoking {
     fn new(text: &[u8], offer: &Offer, settings: &Settings) -> Result<Self, Error> {
         let mut variables = Variables::default();
         let template = Template::parse(text, &mut variables)?;
+        // Of a message beside another scheme, nginx makes a token that is not made here.
+        let makes_token =
+            !settings.message.is_empty() && settings.scheme.kind() != SchemeKind::Template;
+        let is_own = |name: &str| {
+            let is_said = settings.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name));
+            let is_unknown = name == "secure_link_hmac_token" && makes_token;
+            name.starts_with("secure_link_hmac")
+                && !is_said
+                && !is_unknown
+                && settings.origin.definition(name).is_none()
+        };
         let value = |variable: &Variable| match variable {
-            Variable::Named(name) if name.starts_with("secure_link_hmac") => {
-                RevokingInput::Own(name.to_string())
-            }
+            Variable::Named(name) if is_own(name) => RevokingInput::Own(name.to_string()),
             _ => match offer.input(variable, &settings.set, &settings.origin) {
                 Ok(value) => RevokingInput::Known(value),
                 Err(error) => RevokingInput::Unknown(error.to_string()),

@@ -198,6 +198,31 @@ impl Compiled {
         text.inputs().filter_map(|at| self.variables.as_slice().get(at))
     }
 
+    /// The arguments that are the credential.
+    pub fn credential_arguments(&self) -> ArgumentNames {
+        let mut names = ArgumentNames::default();
+        let (mut texts, keys) = match &self.policy.scheme {
+            Scheme::Template(scheme) => {
+                (scheme.credentials.iter().map(Fields::value).collect(), &scheme.signing.keys)
+            }
+            Scheme::Jwt(scheme) => (values(&scheme.places), &scheme.keys),
+            Scheme::EdgeAuth(scheme) => (values(&scheme.places), &scheme.keys),
+            Scheme::SigV4(scheme) => {
+                names.insert(b"x-id");
+                names.insert_prefix(b"x-amz-");
+                (Vec::new(), &scheme.keys)
+            }
+        };
+        if let Keys::Ring { id: Some(id), .. } = keys {
+            texts.push(id);
+        }
+        let variables = texts.into_iter().flat_map(|text| self.variables_of(text));
+        for name in variables.filter_map(Variable::argument) {
+            names.insert(name.as_bytes());
+        }
+        names
+    }
+
     /// The variable that a text consists of.
     pub fn only_variable(&self, text: &Template) -> Option<&Variable> {
         match text.as_pieces() {
@@ -205,4 +230,8 @@ impl Compiled {
             _ => None,
         }
     }
+}
+
+fn values(places: &[TokenPlace]) -> Vec<&Template> {
+    places.iter().map(TokenPlace::value).collect()
 }

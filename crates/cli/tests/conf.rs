@@ -353,3 +353,39 @@ fn a_claim_with_a_control_byte_revokes_nothing() {
         assert_eq!(verify(&directory, link.out.trim_end(), &[]).out, verdict, "{note} {link:?}");
     }
 }
+
+#[test]
+fn variables_of_the_module_can_revoke() {
+    let link = |revoke: &str, args: &[&str]| {
+        let policy = format!("{FILES} secure_link_hmac_revoke {revoke};");
+        let directory = directory(
+            "own_variables",
+            &[("nginx.conf", &http(&policy, "")), ("keys/a.key", &format!("{SECRET}\n"))],
+        );
+        let link = sign(&directory, "/files/a", &[]).done();
+        let ended = verify(&directory, &(link + args[0]), &args[1..]);
+        format!("{}{}", ended.out, ended.err)
+    };
+    for (revoke, args, verdict) in [
+        ("$secure_link_hmac", &[""][..], "revoked\n"),
+        ("$secure_link_hmac", &["", "--set", "secure_link_hmac=0"], "granted\n"),
+        ("$secure_link_hmac_expires", &[""], "revoked\n"),
+        ("$secure_link_hmac_token", &[""], "revoked\n"),
+        ("$secure_link_hmac_args", &[""], "granted\n"),
+        ("$secure_link_hmac_args", &["&x=1"], "revoked\n"),
+        ("$secure_link_hmac_uses", &[""], "granted\n"),
+    ] {
+        assert_eq!(link(revoke, args), verdict, "{revoke} {args:?}");
+    }
+
+    // A token beside another scheme is not made here.
+    let policy = format!(
+        "secure_link_hmac_scheme jwt; secure_link_hmac $arg_token; secure_link_hmac_message $uri; \
+         secure_link_hmac_secret \"{SECRET}\"; secure_link_hmac_revoke $secure_link_hmac_token;"
+    );
+    let directory = directory("token_beside", &[("nginx.conf", &http(&policy, ""))]);
+    let link = sign(&directory, "/files/a", &[]).done();
+    assert_refused(&verify(&directory, &link, &[]), 2, "--set 'secure_link_hmac_token=...'");
+    let said = verify(&directory, &link, &["--set", "secure_link_hmac_token="]);
+    assert_eq!(said.out, "granted\n");
+}
