@@ -145,12 +145,27 @@ impl Offer {
 
     fn cookie(&self, name: &str) -> String {
         let headers = self.headers.iter().filter(|(header, _)| header == "cookie");
-        let cookies = headers.flat_map(|(_, value)| value.split(';'));
-        let mut values = cookies.filter_map(|cookie| {
-            let (found, value) = cookie.trim_start().split_once('=')?;
-            found.eq_ignore_ascii_case(name).then_some(value)
-        });
+        let mut values = headers.filter_map(|(_, text)| find_cookie(text, name));
         values.next().unwrap_or_default().to_owned()
+    }
+}
+
+/// The value of a cookie as all versions of nginx find it (`ngx_http_parse_multi_header_lines`): a
+/// cookie begins behind a `;` or a `,`, but only a `;` ends its value, and what follows the name
+/// is skipped together with the next cookie if it is a `;` in place of the `=`.
+fn find_cookie<'t>(mut text: &'t str, name: &str) -> Option<&'t str> {
+    let skip_spaces = |text: &'t str| text.trim_start_matches(' ');
+    loop {
+        let (found, rest) = text.split_at_checked(name.len()).unwrap_or(("", text));
+        if !name.is_empty() && found.eq_ignore_ascii_case(name) {
+            let mut rest = skip_spaces(rest).chars();
+            if rest.next() == Some('=') {
+                return skip_spaces(rest.as_str()).split(';').next();
+            }
+            text = rest.as_str();
+        }
+        let (_, next) = text.split_once([';', ','])?;
+        text = skip_spaces(next);
     }
 }
 
@@ -221,6 +236,27 @@ mod tests {
             assert_eq!(inputs(name, &request, &[]), Some((value.into(), false)), "{name}");
         }
         assert_eq!(inputs("$arg_e", &request, &[]), Some(("2".into(), true)));
+    }
+
+    #[test]
+    fn cookies_are_found_as_nginx_finds_them() {
+        for (text, value) in [
+            ("st=1", Some("1")),
+            ("a=b; ST=1; st=2", Some("1")),
+            ("a=b;st=1 ,x;c=d", Some("1 ,x")),
+            ("a=1, st=2", Some("2")),
+            ("st = 1", Some("1")),
+            ("st= 1 ; a", Some("1 ")),
+            ("st=", Some("")),
+            ("st; st=1", None),
+            ("st; a; st=1", Some("1")),
+            ("st , st=1; st=2", Some("2")),
+            ("st", None),
+            ("sta=1; ast=2", None),
+            ("\u{e4}; st=1", Some("1")),
+        ] {
+            assert_eq!(find_cookie(text, "st"), value, "{text}");
+        }
     }
 
     #[test]
