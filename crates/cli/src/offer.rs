@@ -30,6 +30,7 @@ impl Offer {
     /// The request of a URL.
     pub fn new(url: &Url, request: &RequestArgs) -> Self {
         let mut headers = request.header.clone();
+        headers.retain(|(name, _)| is_header_name(name));
         let mut scheme = "http";
         if let Some(origin) = &url.origin {
             scheme = origin.scheme;
@@ -150,6 +151,12 @@ impl Offer {
     }
 }
 
+/// Whether nginx reads a header of this name, unless it is configured to read all; it ignores the
+/// others.
+pub fn is_header_name(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// The value of a cookie as all versions of nginx find it (`ngx_http_parse_multi_header_lines`): a
 /// cookie begins behind a `;` or a `,`, but only a `;` ends its value, and what follows the name
 /// is skipped together with the next cookie if it is a `;` in place of the `=`.
@@ -215,7 +222,9 @@ mod tests {
     fn variables_have_the_values_of_nginx() {
         let request = RequestArgs {
             method: Some("HEAD".into()),
-            header: vec![("cookie".into(), "a=1; Tok=x=y".into()), ("x-a".into(), "b".into())],
+            header: [("cookie", "a=1; Tok=x=y"), ("x-a", "b"), ("x_b", "c"), ("x.c", "d")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .into(),
             client: "203.0.113.7".parse().ok(),
         };
         for (name, value) in [
@@ -232,6 +241,7 @@ mod tests {
             ("$arg_none", ""),
             ("$cookie_tok", "x=y"),
             ("$http_x_a", "b"),
+            ("$http_x_b", ""),
         ] {
             assert_eq!(inputs(name, &request, &[]), Some((value.into(), false)), "{name}");
         }

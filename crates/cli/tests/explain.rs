@@ -216,6 +216,8 @@ fn reasons_of_sigv4() {
         (link.clone(), &["--method=HEAD"][..], "signed for GET, and not for HEAD"),
         (link.clone(), &["-H", "Host: h.example:80"], ""),
         (link.replace("h.example", "h.example:8080"), &[], "signed for the host h.example"),
+        (link.replace("=host&", "=host%3Bx_a&"), &["-H", "x_a: 1"], "name nginx does not read"),
+        (link.replace("=host&", "=host%3Bx-a&"), &[], "which the request does not have"),
         (link.clone(), &["--region=other"], "The region is r; --region is other."),
         (link.replace("X-Amz-Expires=3600&", ""), &[], "There is no argument X-Amz-Expires."),
         (link.replace(AWS_KEY_ID, "OTHER"), &[], "The link names the key \"OTHER\""),

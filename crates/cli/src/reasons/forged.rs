@@ -4,6 +4,7 @@ use secure_link::{Escape, SecretFormat};
 use secure_link_directives::SchemeSetting;
 
 use crate::case::Case;
+use crate::offer::is_header_name;
 use crate::reasons::{Reasons, query_values};
 use crate::secret::Reading;
 use crate::settings::{KeySettings, Settings};
@@ -117,11 +118,19 @@ impl Reasons {
         let signed = query_values(&case.offer.query, "X-Amz-SignedHeaders");
         for name in signed.iter().flat_map(|names| names.split(';')) {
             if !case.offer.headers.iter().any(|(header, _)| header == name) {
+                let is_read = is_header_name(name);
                 let name = printable(name.as_bytes());
-                self.why(format!(
-                    "The link signs the header {name}, which the request does not have."
-                ));
-                self.change(format!("Send {name}, or do not sign it; here: -H '{name}: ...'."));
+                if is_read {
+                    self.why(format!(
+                        "The link signs the header {name}, which the request does not have."
+                    ));
+                    self.change(format!("Send {name}, or do not sign it; here: -H '{name}: ...'."));
+                } else {
+                    self.why(format!(
+                        "The link signs the header {name}, whose name nginx does not read."
+                    ));
+                    self.change("Sign headers whose names have only letters, digits and -.");
+                }
             }
         }
         let host = case.offer.headers.iter().find(|(name, _)| name == "host");
