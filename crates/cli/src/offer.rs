@@ -111,9 +111,14 @@ impl Offer {
                 return Ok(value);
             }
         }
-        let why = definition.unwrap_or_else(|| "does not follow from the URL".to_owned());
+        let why = match (definition, name) {
+            (Some(definition), _) => format!("{definition}: say it by"),
+            (None, "host" | "http_host") => "is not in a path: give the whole URL, or".to_owned(),
+            (None, "remote_addr") => "is the client's address: give --client, or".to_owned(),
+            _ => "does not follow from the URL: say it by".to_owned(),
+        };
         let user = origin.user(variable).unwrap_or_default();
-        Err(usage(format!("{user}the value of {text} {why}: say it by --set '{name}=...'")))
+        Err(usage(format!("{user}the value of {text} {why} --set '{name}=...'")))
     }
 
     fn value(&self, variable: &Variable, name: &str) -> Option<Vec<u8>> {
@@ -126,10 +131,11 @@ impl Offer {
             "args" | "query_string" => self.query.clone(),
             "is_args" if self.query.is_empty() => String::new(),
             "is_args" => "?".to_owned(),
-            "host" => self.host.clone(),
+            "host" => Some(&self.host).filter(|host| !host.is_empty())?.clone(),
+            "http_host" => Some(self.header("host")).filter(|host| !host.is_empty())?,
             "scheme" => self.scheme.to_owned(),
             "request_method" => self.method.clone(),
-            "remote_addr" => self.address.map(|address| address.to_string()).unwrap_or_default(),
+            "remote_addr" => self.address?.to_string(),
             _ => match (name.strip_prefix("http_"), name.strip_prefix("cookie_")) {
                 (Some(header), _) => self.header(&header.replace('_', "-")),
                 (None, Some(cookie)) => self.cookie(cookie),
@@ -282,6 +288,7 @@ mod tests {
         let none = RequestArgs::default();
         assert_eq!(inputs("$1", &none, &[]), None);
         assert_eq!(inputs("$customer", &none, &[]), None);
+        assert_eq!(inputs("$remote_addr", &none, &[]), None);
         let set = [("1", "x"), ("customer", "y")];
         assert_eq!(inputs("$1$customer", &none, &set), Some(("x\ny".into(), false)));
     }

@@ -179,3 +179,26 @@ fn completions_and_manual_pages_are_made() {
     let page = fs::read_to_string(directory.join("secure-link-explain.1")).unwrap();
     assert!(page.contains("max\\-lifetime"), "{page}");
 }
+
+#[test]
+fn what_the_request_does_not_say_is_asked_for() {
+    let link = |message: &str, url: &str, more: &[&str]| {
+        let message = format!("--message={message}|$arg_ts|$arg_e");
+        run(&[&["verify", url, &message, "--now", NOW][..], more].concat())
+    };
+    for (variable, asked) in [
+        ("$host", "give the whole URL"),
+        ("$http_host", "give the whole URL"),
+        ("$remote_addr", "give --client"),
+    ] {
+        let asking = link(variable, "/a?st=x", &[]);
+        assert_eq!(asking.code, 2, "{asking:?}");
+        assert!(asking.err.contains(asked), "{asking:?}");
+        let (url, more) = match variable {
+            "$remote_addr" => ("/a?st=x", ["--client", "203.0.113.7"]),
+            _ => ("http://h.example/a?st=x", ["--method", "GET"]),
+        };
+        assert_eq!(link(variable, url, &more).out, "malformed\n");
+    }
+    assert_eq!(link("$host", "/a?st=x", &["-H", "Host: h.example"]).out, "malformed\n");
+}
