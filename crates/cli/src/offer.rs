@@ -114,6 +114,9 @@ impl Offer {
         let why = match (definition, name) {
             (Some(definition), _) => format!("{definition}: say it by"),
             (None, "host" | "http_host") => "is not in a path: give the whole URL, or".to_owned(),
+            (None, _) if self.is_repeated(name) => {
+                "is the first header before nginx 1.23, and all of them since: say it by".to_owned()
+            }
             (None, "remote_addr") => "is the client's address: give --client, or".to_owned(),
             _ => "does not follow from the URL: say it by".to_owned(),
         };
@@ -137,6 +140,7 @@ impl Offer {
             "request_method" => self.method.clone(),
             "remote_addr" => self.address?.to_string(),
             _ => match (name.strip_prefix("http_"), name.strip_prefix("cookie_")) {
+                (Some(_), _) if self.is_repeated(name) => return None,
                 (Some(header), _) => self.header(&header.replace('_', "-")),
                 (None, Some(cookie)) => self.cookie(cookie),
                 (None, None) => return None,
@@ -145,9 +149,18 @@ impl Offer {
         Some(text.into_bytes())
     }
 
+    /// Whether a variable is that of a header that comes more than once, of which versions of
+    /// nginx make different values.
+    fn is_repeated(&self, name: &str) -> bool {
+        let Some(name) = name.strip_prefix("http_") else { return false };
+        let is_same = |(header, _): &&(String, String)| header.replace('-', "_") == name;
+        !is_joined(name) && self.headers.iter().filter(is_same).count() > 1
+    }
+
     fn header(&self, name: &str) -> String {
         let values = self.headers.iter().filter(|(header, _)| header == name);
-        values.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ")
+        let separator = if name == "cookie" { "; " } else { ", " };
+        values.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(separator)
     }
 
     fn cookie(&self, name: &str) -> String {
@@ -155,6 +168,11 @@ impl Offer {
         let mut values = headers.filter_map(|(_, text)| find_cookie(text, name));
         values.next().unwrap_or_default().to_owned()
     }
+}
+
+/// Whether all versions of nginx join the values of a header, named as in its variable.
+fn is_joined(name: &str) -> bool {
+    matches!(name, "cookie" | "x_forwarded_for")
 }
 
 /// Whether nginx reads a header of this name, unless it is configured to read all; it ignores the
@@ -252,6 +270,17 @@ mod tests {
             assert_eq!(inputs(name, &request, &[]), Some((value.into(), false)), "{name}");
         }
         assert_eq!(inputs("$arg_e", &request, &[]), Some(("2".into(), true)));
+    }
+
+    #[test]
+    fn which_of_two_headers_is_meant_has_to_be_said() {
+        let header = ["x-a", "x-a", "cookie", "cookie", "x-forwarded-for", "x-forwarded-for"];
+        let header = header.map(|name| (name.into(), "1".into())).into();
+        let request = RequestArgs { header, ..RequestArgs::default() };
+        assert_eq!(inputs("$http_x_a", &request, &[]), None);
+        assert_eq!(inputs("$http_x_a", &request, &[("http_x_a", "2")]), Some(("2".into(), false)));
+        assert_eq!(inputs("$http_cookie", &request, &[]), Some(("1; 1".into(), false)));
+        assert_eq!(inputs("$http_x_forwarded_for", &request, &[]), Some(("1, 1".into(), false)));
     }
 
     #[test]
