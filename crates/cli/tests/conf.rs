@@ -389,3 +389,17 @@ fn variables_of_the_module_can_revoke() {
     let said = verify(&directory, &link, &["--set", "secure_link_hmac_token="]);
     assert_eq!(said.out, "granted\n");
 }
+
+#[test]
+fn slashes_that_nginx_does_not_merge_are_refused() {
+    let files = |directives: &str| {
+        let conf = http(FILES, "").replacen("server {", &format!("server {{ {directives}"), 1);
+        let conf = conf.replacen("http {", "http { merge_slashes off;", 1);
+        directory("slashes", &[("nginx.conf", &conf), ("keys/a.key", SECRET)])
+    };
+    let off = files("");
+    assert_refused(&sign(&off, "/files//a", &[]), 2, "nginx.conf:1: \"merge_slashes\" is off");
+    assert_refused(&sign(&off, "/files%2f/a", &["--location", "/files/"]), 2, "several slashes");
+    assert_eq!(sign(&off, "/files/a", &[]).code, 0);
+    assert_eq!(sign(&files("merge_slashes on;"), "/files//a", &[]).code, 0);
+}

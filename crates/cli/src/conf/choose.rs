@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::args::ConfArgs;
 use crate::conf::tree::{Directive, Place};
 use crate::error::{Error, usage};
-use crate::url::Url;
+use crate::url::{Url, decode};
 
 /// A location, and all that it inherits from. A server itself has no location.
 #[derive(Clone)]
@@ -103,6 +103,24 @@ impl<'t> Location<'t> {
             .collect()
     }
 
+    /// Refuses a path whose slashes nginx would not merge, as is done here.
+    fn check_slashes(&self, url: &Url) -> Result<(), Error> {
+        let said = |block: &'t Directive| {
+            block.inside().iter().rfind(|directive| directive.name() == b"merge_slashes")
+        };
+        let decoded = decode(url.sent_path.as_bytes(), false).unwrap_or_default();
+        match said(self.server).or_else(|| said(self.http)) {
+            Some(directive)
+                if directive.arguments().eq([b"off"]) && decoded.windows(2).any(|w| w == b"//") =>
+            {
+                let text = "\"merge_slashes\" is off, and the path has several slashes in a row, \
+                            which are merged here";
+                Err(Error::conf(&directive.at, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The words of directives of the server.
     fn server_words(&self, name: &str) -> Vec<&'t [u8]> {
         let directives = self.server.inside().iter();
@@ -157,6 +175,17 @@ pub fn location<'t>(
             return Err(usage(format!("{file} has no server \"{name}\"; it has{all}")));
         }
     }
+    let location = by_flags_or_path(servers, args, url, host)?;
+    location.check_slashes(url)?;
+    Ok(location)
+}
+
+fn by_flags_or_path<'t>(
+    servers: Vec<Location<'t>>,
+    args: &ConfArgs,
+    url: &Url,
+    host: &str,
+) -> Result<Location<'t>, Error> {
     match &args.location {
         Some(text) => named(servers, text, host),
         None => {
