@@ -31,6 +31,12 @@ impl Origin {
         let port = if self.scheme == "https" { ":443" } else { ":80" };
         self.authority.strip_suffix(port).unwrap_or(&self.authority)
     }
+
+    /// The port, if one is written.
+    pub fn port(&self) -> Option<u16> {
+        let (_, port) = self.authority.rsplit_once(':')?;
+        port.parse().ok()
+    }
 }
 
 /// The name of a server as nginx has it in `$host`: lower case, without port and trailing dot.
@@ -214,6 +220,19 @@ mod tests {
         for text in ["", "a", "ftp://h/", "http:///a", "http://u@h/", "//"] {
             let parsed = Url::parse(text).is_ok();
             assert_eq!(parsed, text == "//", "{text}");
+        }
+    }
+
+    #[test]
+    fn urls_have_ports() {
+        for (url, port) in [
+            ("http://h/", None),
+            ("https://h:8443/", Some(8443)),
+            ("http://[::1]/", None),
+            ("http://[::1]:81/", Some(81)),
+            ("http://h:99999/", None),
+        ] {
+            assert_eq!(Url::parse(url).unwrap().origin.unwrap().port(), port, "{url}");
         }
     }
 

@@ -217,6 +217,9 @@ fn the_server_is_the_one_with_the_name_of_the_host() {
         ("WWW.b.example", &[], 1),
         ("elsewhere.example", &["--server", "b.example"], 1),
         ("elsewhere.example", &["--server", "8080"], 1),
+        // nginx looks for the name among the servers of the port.
+        ("a.example:8080", &[], 1),
+        ("elsewhere.example:8080", &[], 1),
         ("a.example", &["--server", "80"], 0),
     ] {
         let url = format!("http://{host}/files/a");

@@ -1,11 +1,12 @@
 //! The location that is meant.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::args::ConfArgs;
 use crate::conf::tree::{Directive, Place};
 use crate::error::{Error, usage};
-use crate::url::{Url, decode};
+use crate::url::{Origin, Url, decode};
 
 /// A location, and all that it inherits from. A server itself has no location.
 #[derive(Clone)]
@@ -132,6 +133,15 @@ impl<'t> Location<'t> {
         words.collect()
     }
 
+    /// Whether the server listens on a port.
+    fn has_port(&self, port: u16) -> bool {
+        let listens = self.server_words("listen");
+        match listens.as_slice() {
+            [] => port == 80,
+            listens => listens.iter().any(|word| ports(word).is_some_and(|p| p.contains(&port))),
+        }
+    }
+
     /// How a server is told from others.
     fn server_text(&self) -> String {
         let names = self.server_words("server_name");
@@ -146,6 +156,19 @@ impl<'t> Location<'t> {
         words.extend(self.server_words("listen"));
         words.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()))
     }
+}
+
+/// The ports of the first word of a `listen`; `None` of a socket.
+fn ports(word: &[u8]) -> Option<RangeInclusive<u16>> {
+    let word = str::from_utf8(word).ok().filter(|word| !word.starts_with("unix:"))?;
+    let port = match word.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port,
+        // A port alone, or an address without.
+        _ if word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => word,
+        _ => "80",
+    };
+    let (first, last) = port.split_once('-').unwrap_or((port, port));
+    Some(first.parse().ok()?..=last.parse().ok()?)
 }
 
 /// Finds the location that is named, or that nginx chooses for the URL and the name of its server.
@@ -181,11 +204,17 @@ pub fn location<'t>(
 }
 
 fn by_flags_or_path<'t>(
-    servers: Vec<Location<'t>>,
+    mut servers: Vec<Location<'t>>,
     args: &ConfArgs,
     url: &Url,
     host: &str,
 ) -> Result<Location<'t>, Error> {
+    // A port that is not written may be that of a proxy before nginx, as may one that none has.
+    let port = url.origin.as_ref().and_then(Origin::port);
+    let is_on_port = |server: &Location<'_>| port.is_some_and(|port| server.has_port(port));
+    if servers.iter().any(is_on_port) {
+        servers.retain(is_on_port);
+    }
     match &args.location {
         Some(text) => named(servers, text, host),
         None => {
@@ -303,4 +332,25 @@ fn find<'t>(parent: &Location<'t>, path: &[u8]) -> Option<(Location<'t>, bool)> 
         return None;
     }
     Some((found, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_those_of_a_listen() {
+        for (word, found) in [
+            ("80", Some(80..=80)),
+            ("*:8080", Some(8080..=8080)),
+            ("[::]:81", Some(81..=81)),
+            ("[::1]", Some(80..=80)),
+            ("localhost", Some(80..=80)),
+            ("127.0.0.1", Some(80..=80)),
+            ("127.0.0.1:8000-8010", Some(8000..=8010)),
+            ("unix:/run/a:80", None),
+        ] {
+            assert_eq!(ports(word.as_bytes()), found, "{word}");
+        }
+    }
 }
