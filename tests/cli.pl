@@ -8,6 +8,7 @@
 use strict;
 use warnings;
 
+use Digest::SHA ();
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use File::Temp ();
@@ -15,6 +16,8 @@ use FindBin;
 use IO::Socket::INET;
 use IPC::Open3 qw(open3);
 use JSON::PP qw(decode_json);
+use MIME::Base64 ();
+use POSIX ();
 use Test::More;
 
 use lib "$FindBin::Bin/lib";
@@ -346,6 +349,82 @@ _HTTP_
     like $complained, qr/nginx\.conf:\d+: "secure_link_hmac" is off/, 'and says where that is';
 };
 
+# The same links to nginx and to the tool, with what a request can bring of headers, and what can revoke.
+subtest 'requests' => sub {
+    my $nginx = NginxServer->new;
+    my @variables = map { "secure_link_hmac$_" } '', qw(_args _expires _expires_at _key_id _status _subject _token _uses);
+    my %locations = (
+        host   => 'secure_link_hmac_message $host$uri|$arg_e;',
+        target => 'secure_link_hmac $http_x_st; secure_link_hmac_message $request_uri;',
+        cookie => 'secure_link_hmac $cookie_st,$arg_e;',
+        jwt    => "secure_link_hmac_scheme jwt; secure_link_hmac \$arg_token; secure_link_hmac_secret @{[scalar reverse $hex]};"
+            . 'secure_link_hmac_revoke $secure_link_hmac_claim_note;',
+        sigv4  => 'secure_link_hmac_scheme sigv4; secure_link_hmac_keys ring;',
+        map { ($_ => "secure_link_hmac_revoke \$$_;") } @variables,
+    );
+    my $template = 'secure_link_hmac_scheme template time=expires; secure_link_hmac $arg_st,$arg_e; secure_link_hmac_message $uri|$arg_e;'
+        . "secure_link_hmac_secret $hex;";
+    $nginx->configure(
+        join("\n", map {
+            my $inherited = /^(?:jwt|sigv4)$/ ? '' : $template;
+            $inherited =~ s/$_ [^;]*;// for $locations{$_} =~ /(secure_link_hmac(?:_message)?) /g;
+            "location /$_/ { $inherited $locations{$_} secure_link_hmac_enforce on; add_header X-Verdict \$secure_link_hmac_status always; }"
+        } sort keys %locations),
+        http => "secure_link_hmac_keyring ring { k1 hex:$hex; }",
+    );
+    my ($said, $failed) = $nginx->check;
+    is $failed, 0, 'nginx accepts the configuration' or diag $said;
+    $nginx->start;
+    my $conf   = "$nginx->{dir}/nginx.conf";
+    my $origin = 'http://localhost';
+    my $same = sub {
+        my ($what, $verdict, $target, %headers) = @_;
+        my $asked = $nginx->get($target, headers => \%headers)->{header}{'x-verdict'};
+        is $asked, $verdict, "$what is $verdict to nginx";
+        my ($code, $told, $complained) = tool('verify', "$origin$target", '--conf', $conf, '--client', '127.0.0.1',
+            map { ('-H', "$_: $headers{$_}") } sort keys %headers);
+        is $told, "$verdict\n", 'and to the tool' or diag $complained;
+    };
+    my $sign = sub { (signed('a link', "$_[0]", '--conf', $conf, @_[1 .. $#_]))[0] };
+
+    my $host = $sign->('http://cdn.example/host/a');
+    $same->('a link of the Host header', 'granted', $host, Host => 'CDN.example.:81');
+    $same->('one of another', 'forged', $host, Host => 'localhost');
+
+    my $mac = sub { MIME::Base64::encode_base64url(Digest::SHA::hmac_sha256($_[0], $hex)) };
+    $same->("a target $_", 'granted', $_, 'X-St' => $mac->($_)) for '/target/a', '/target/a?', '/target//%61?&', '/target/a?b=1&&x=?';
+
+    my ($cookie, $brought) = signed('a cookie', "$origin/cookie/a", '--conf', $conf);
+    my ($token) = $brought->{Cookie} =~ /^st=(.*)/;
+    $same->("Cookie: $_->[0]", $_->[1], $cookie, Cookie => $_->[0] =~ s/TOKEN/$token/gr) for (
+        ['st=TOKEN', 'granted'], ['ST=TOKEN', 'granted'], ['a=b;  st=TOKEN; st=x', 'granted'], ['st; st=TOKEN', 'missing'],
+        ['st; a; st=TOKEN', 'granted'], ['z=1, st=TOKEN', 'granted'], ['st = TOKEN', 'granted'], ['st=  TOKEN', 'granted'],
+        ['st=TOKEN, a=b', 'malformed'], ['st=TOKEN ;a=b', 'malformed'], ['sta=TOKEN', 'missing'], ['st=; st=TOKEN', 'missing'],
+    );
+
+    $same->("a claim $_->[0]", $_->[1], $sign->("$origin/jwt/a", '--claim-json', "note=$_->[0]"))
+        for ['"a"', 'revoked'], ['"0"', 'granted'], ['"a\\n"', 'granted'], ['""', 'granted'];
+
+    my $presigned = sub {
+        my ($name) = @_;
+        my $date = POSIX::strftime('%Y%m%dT%H%M%SZ', gmtime $now);
+        my $scope = substr($date, 0, 8) . '/r/s3/aws4_request';
+        my $query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=k1%2F" . ($scope =~ s{/}{%2F}gr)
+            . "&X-Amz-Date=$date&X-Amz-Expires=600&X-Amz-SignedHeaders=host%3B$name";
+        my $request = join "\n", 'GET', '/sigv4/a', $query, 'host:localhost', "$name:1", '', "host;$name", 'UNSIGNED-PAYLOAD';
+        my $key = 'AWS4' . pack 'H*', $hex;
+        $key = Digest::SHA::hmac_sha256($_, $key) for split m{/}, $scope;
+        my $text = join "\n", 'AWS4-HMAC-SHA256', $date, $scope, Digest::SHA::sha256_hex($request);
+        return "/sigv4/a?$query&X-Amz-Signature=" . Digest::SHA::hmac_sha256_hex($text, $key);
+    };
+    $same->("a signed header $_->[0]", $_->[1], $presigned->($_->[0]), $_->[0] => 1) for ['x-a', 'granted'], ['x_a', 'forged'], ['x.a', 'forged'];
+
+    my %granted = map { ("secure_link_hmac$_" => 1) } qw(_args _expires _key_id _subject _uses);
+    $same->("a link with \$$_", $granted{$_} ? 'granted' : 'revoked', $sign->("$origin/$_/a")) for @variables;
+    $same->('an argument beside the link', 'revoked', $sign->("$origin/secure_link_hmac_args/a?x=1"));
+    $same->('an old link', 'expired', $sign->("$origin/secure_link_hmac/a", '--now', $now - 7200));
+};
+
 subtest 'nginx.conf.example' => sub {
     my $nginx  = NginxServer->new;
     my $beside = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport;
@@ -545,6 +624,6 @@ for my $case (@pages) {
     };
 }
 
-sub sha { require Digest::SHA; Digest::SHA::sha256_hex($_[0]) }
+sub sha { Digest::SHA::sha256_hex($_[0]) }
 
 done_testing;
