@@ -405,4 +405,8 @@ fn slashes_that_nginx_does_not_merge_are_refused() {
     assert_refused(&sign(&off, "/files%2f/a", &["--location", "/files/"]), 2, "several slashes");
     assert_eq!(sign(&off, "/files/a", &[]).code, 0);
     assert_eq!(sign(&files("merge_slashes on;"), "/files//a", &[]).code, 0);
+    // The default server of a port decides for all servers there.
+    let other = files("merge_slashes on; } server { server_name other.example; } server {");
+    let refused = sign(&other, "/files//a", &["--location", "/files/"]);
+    assert_refused(&refused, 2, "\"merge_slashes\" is off");
 }

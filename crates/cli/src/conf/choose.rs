@@ -104,21 +104,23 @@ impl<'t> Location<'t> {
             .collect()
     }
 
-    /// Refuses a path whose slashes nginx would not merge, as is done here.
+    /// Refuses a path whose slashes nginx may not merge, as is done here. It goes by the default server
+    /// of the port, which may be any.
     fn check_slashes(&self, url: &Url) -> Result<(), Error> {
         let said = |block: &'t Directive| {
             block.inside().iter().rfind(|directive| directive.name() == b"merge_slashes")
         };
+        let servers = self.http.inside().iter().filter(|server| server.name() == b"server");
+        let mut said = servers.filter_map(|server| said(server).or_else(|| said(self.http)));
         let decoded = decode(url.sent_path.as_bytes(), false).unwrap_or_default();
-        match said(self.server).or_else(|| said(self.http)) {
-            Some(directive)
-                if directive.arguments().eq([b"off"]) && decoded.windows(2).any(|w| w == b"//") =>
-            {
-                let text = "\"merge_slashes\" is off, and the path has several slashes in a row, \
-                            which are merged here";
-                Err(Error::conf(&directive.at, text))
-            }
-            _ => Ok(()),
+        let has_several = decoded.windows(2).any(|bytes| bytes == b"//");
+        match said.find(|directive| has_several && directive.arguments().eq([b"off"])) {
+            Some(directive) => Err(Error::conf(
+                &directive.at,
+                "\"merge_slashes\" is off, and the path has several slashes in a row, which are \
+                 merged here",
+            )),
+            None => Ok(()),
         }
     }
 
