@@ -79,7 +79,8 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
         let message = self.message();
         let keys = self.keys(SchemeKind::Template, message.is_some())?;
         let values = credentials.iter().map(Fields::value);
-        let credential_arguments = self.arguments(values.chain(written_id(&keys)));
+        let credential_arguments =
+            ArgumentNames::read_by(values.chain(written_id(&keys)), &self.variables);
 
         if let Some(at) = self.settings.credential_at() {
             self.judge_completeness(at);
@@ -114,9 +115,11 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
         let places = self.token_places(kind);
         let at = self.settings.credential_at();
         let keys = self.keys(kind, at.is_some())?;
-        let own_arguments = self.arguments(places.iter().map(TokenPlace::value));
+        let own_arguments =
+            ArgumentNames::read_by(places.iter().map(TokenPlace::value), &self.variables);
         let values = places.iter().map(TokenPlace::value);
-        let credential_arguments = self.arguments(values.chain(written_id(&keys)));
+        let credential_arguments =
+            ArgumentNames::read_by(values.chain(written_id(&keys)), &self.variables);
         if let Some(at) = at {
             self.judge_completeness(at);
             self.faults.judge_limits(self.settings, &[]);
@@ -134,9 +137,8 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
     ) -> Result<Compiled, Failed> {
         let at = self.settings.credential_at();
         let keys = self.keys(SchemeKind::SigV4, at.is_some())?;
-        let mut credential_arguments = self.arguments(written_id(&keys));
-        credential_arguments.insert(b"x-id");
-        credential_arguments.insert_prefix(b"x-amz-");
+        let mut credential_arguments = ArgumentNames::read_by(written_id(&keys), &self.variables);
+        SigV4Scheme::add_arguments(&mut credential_arguments);
         if let Some(at) = at {
             self.judge_completeness(at);
             self.faults.judge_limits(self.settings, &[]);
@@ -205,18 +207,6 @@ impl<'s, 'c, 'p> Compiler<'s, 'c, 'p> {
                 Ok(Limit { zone, rule: *rule })
             })
             .collect()
-    }
-
-    /// The arguments that texts read.
-    fn arguments<'t>(&self, texts: impl Iterator<Item = &'t Template>) -> ArgumentNames {
-        let mut arguments = ArgumentNames::default();
-        for at in texts.flat_map(Template::inputs) {
-            let variable = self.variables.as_slice().get(at);
-            if let Some(name) = variable.and_then(Variable::argument) {
-                arguments.insert(name.as_bytes());
-            }
-        }
-        arguments
     }
 
     fn judge_completeness(&mut self, at: &Position) {

@@ -210,8 +210,8 @@ pub fn read_key_file(
         .or_else(|_| refuse(format!("has a key file {path:?} that is not valid {}", format.name())))
 }
 
-/// Whether a secret is the name of a file, relative to the configuration's directory. No copy of it
-/// stays in memory that is not wiped.
+/// Whether a secret is the name of a file, relative to the configuration's directory. The copy that it
+/// takes is wiped, but for that on the stack which the standard library hands to the system.
 fn names_file(conf: &Conf<'_>, secret: &[u8]) -> Result<bool, Failed> {
     if secret.is_empty() {
         return Ok(false);

@@ -49,12 +49,8 @@ impl Settings {
             }
             SchemeSetting::Jwt => {
                 let places = self.places(&mut variables)?;
-                let mut own_arguments = ArgumentNames::default();
-                for variable in variables.as_slice() {
-                    if let Some(name) = variable.argument() {
-                        own_arguments.insert(name.as_bytes());
-                    }
-                }
+                let own_arguments =
+                    ArgumentNames::read_by(places.iter().map(TokenPlace::value), &variables);
                 let keys = with_id(&mut variables)?;
                 Scheme::Jwt(JwtScheme { places, keys, scope: self.scope, own_arguments })
             }
@@ -200,25 +196,20 @@ impl Compiled {
 
     /// The arguments that are the credential.
     pub fn credential_arguments(&self) -> ArgumentNames {
-        let mut names = ArgumentNames::default();
-        let (mut texts, keys) = match &self.policy.scheme {
+        let (mut texts, keys): (Vec<_>, _) = match &self.policy.scheme {
             Scheme::Template(scheme) => {
                 (scheme.credentials.iter().map(Fields::value).collect(), &scheme.signing.keys)
             }
             Scheme::Jwt(scheme) => (values(&scheme.places), &scheme.keys),
             Scheme::EdgeAuth(scheme) => (values(&scheme.places), &scheme.keys),
-            Scheme::SigV4(scheme) => {
-                names.insert(b"x-id");
-                names.insert_prefix(b"x-amz-");
-                (Vec::new(), &scheme.keys)
-            }
+            Scheme::SigV4(scheme) => (Vec::new(), &scheme.keys),
         };
         if let Keys::Ring { id: Some(id), .. } = keys {
             texts.push(id);
         }
-        let variables = texts.into_iter().flat_map(|text| self.variables_of(text));
-        for name in variables.filter_map(Variable::argument) {
-            names.insert(name.as_bytes());
+        let mut names = ArgumentNames::read_by(texts, &self.variables);
+        if let Scheme::SigV4(_) = &self.policy.scheme {
+            SigV4Scheme::add_arguments(&mut names);
         }
         names
     }

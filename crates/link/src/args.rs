@@ -1,5 +1,7 @@
 //! Arguments of a query string, found in one pass.
 
+use crate::template::{Template, Variable, Variables};
+
 /// Names of arguments, in lower case.
 #[derive(Clone, Debug, Default)]
 pub struct ArgumentNames {
@@ -17,6 +19,20 @@ struct Name {
 }
 
 impl ArgumentNames {
+    /// The arguments whose values texts have in them, by the variables that the texts share.
+    pub fn read_by<'t>(
+        texts: impl IntoIterator<Item = &'t Template>,
+        variables: &Variables,
+    ) -> Self {
+        let mut names = ArgumentNames::default();
+        for at in texts.into_iter().flat_map(Template::inputs) {
+            if let Some(name) = variables.as_slice().get(at).and_then(Variable::argument) {
+                names.insert(name.as_bytes());
+            }
+        }
+        names
+    }
+
     /// Adds a name unless it is there, and returns its position.
     pub fn insert(&mut self, name: &[u8]) -> usize {
         self.position(name).unwrap_or_else(|| {

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::MAX_CREDENTIAL_LEN;
 use crate::MAX_KEY_ID_LEN;
 use crate::algorithm::{Algorithm, Claimed, KeyedMac};
-use crate::args;
+use crate::args::{self, ArgumentNames};
 use crate::claims::{Claims, Found, Stated};
 use crate::host::Host;
 use crate::key::Key;
@@ -274,6 +274,13 @@ fn derive(key: &Key, [date, region, service]: [&[u8]; 3]) -> KeyedMac {
 }
 
 impl SigV4Scheme {
+    /// Adds the arguments of a presigned URL, which no configuration names: `X-Amz-*`, and `x-id`
+    /// that the SDKs put beside them.
+    pub fn add_arguments(names: &mut ArgumentNames) {
+        names.insert(b"x-id");
+        names.insert_prefix(PREFIX);
+    }
+
     #[inline(never)]
     pub(crate) fn verify<'a>(
         &'a self,
