@@ -68,4 +68,9 @@ impl Fields {
     pub fn lifetime(&self) -> Option<&Template> {
         self.lifetime.as_ref()
     }
+
+    /// The time and the lifetime, as far as there are any.
+    pub(crate) fn times(&self) -> impl Iterator<Item = &Template> {
+        [self.time(), self.lifetime()].into_iter().flatten()
+    }
 }
